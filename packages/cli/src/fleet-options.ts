@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { positive } from "./option-values.ts";
 
 /** What `fleet` does. */
-export const fleetActions = ["submit", "work", "status"] as const;
+export const fleetActions = ["submit", "work", "status", "remove"] as const;
 
 type FleetAction = (typeof fleetActions)[number];
 
@@ -31,6 +31,7 @@ const ofAction: Readonly<Record<FleetAction, readonly Option[]>> = {
     ),
   ],
   status: [],
+  remove: [],
 };
 
 /** The options of `fleet`, and its help. */
@@ -59,6 +60,7 @@ Actions:
   submit PLAN   put the parts of a saved plan into the queue; again after a failure: those that are missing
   work          make parts, as many at the same time as memory and cores allow; SIGTERM: end after the running ones
   status [PLAN] what is done, running and failed, and how long it takes; exit status 1 where a part has failed
+  remove PLAN   take a plan, named by its file or its id, out of the queue; parts that run end, and what was made stays
 
 The queue is on Redis or Valkey and holds no tensors: source, plan and output must be where every machine finds them.
 `;

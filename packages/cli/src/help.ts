@@ -135,7 +135,7 @@ const variables: readonly (readonly [name: string, does: string])[] = [
   ["HF_HUB_CACHE, HF_HOME", "where the cache of hf is"],
   ["HF_HUB_OFFLINE", "1: read the cache alone"],
   ["AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY", "the key for s3:// addresses"],
-  ["AWS_ENDPOINT_URL_S3", "an object store of another maker"],
+  ["AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL", "an object store of another maker; the name with S3 comes first"],
   ["OLLAMA_MODELS", "where Ollama stores models"],
   ["REDIS_URL", "the queue of requant fleet"],
   ["NO_COLOR", "no colours"],

@@ -8,7 +8,7 @@ import type { Location } from "./location.ts";
 import { readAheadStore } from "./read-ahead-store.ts";
 
 /** What an address begins with. Drives of Windows have one letter. */
-const SCHEME = /^([a-z][a-z0-9+.-]{1,20}):\/\//i;
+export const SCHEME = /^([a-z][a-z0-9+.-]{1,20}):\/\//i;
 
 type Asking = Pick<Context, "signal" | "streams" | "options">;
 

@@ -214,6 +214,22 @@ describe("wrong use and bad input", () => {
     expect(result.err).not.toMatch(/\n\s+at /);
   });
 
+  it.each([
+    ["calibrate", hf, "--text", "builtin", "-o", "s3://bucket/x.safetensors"],
+    ["calibrate", hf, "--text", "builtin", "-o", "hf:me/x.safetensors", "--plan-out", "no.json"],
+    ["imatrix", hf, "--text", "builtin", "-o", "https://example.org/x.gguf"],
+    ["imatrix", "--merge", "a.dat", "-o", "ollama:x.gguf"],
+    ["dump", q8, "output_norm.weight", "--out", "s3://bucket/x.npy"],
+    ["doctor", q8, "--report", "s3://bucket/report.json"],
+  ])("an address is refused where a file of this machine is written: %j", async (...argv) => {
+    const places = ["s3:", "hf:me", "https:", "ollama:x.gguf", "no.json"];
+    expect(await requant(...argv)).toMatchObject({
+      status: 2,
+      err: expect.stringContaining("copy the file to the address when it is made"),
+    });
+    expect(places.filter((place) => existsSync(place))).toEqual([]);
+  });
+
   it("refuses a truncated file as FORMAT", async () => {
     const path = join(folder, "cut.gguf");
     cpSync(q8, path);

@@ -126,6 +126,22 @@ async function statusOf(plan: string): Promise<Record<string, unknown>> {
 }
 
 describe.skipIf(redisProgram === undefined)("a fleet (skipped: there is no redis-server)", () => {
+  it("takes a plan out of the queue, by its file or by the id that the status shows", async () => {
+    const { plan } = await saved("removed");
+    const options = ["--redis", redis.url];
+    for (const isId of [false, true]) {
+      await requant("fleet", "submit", plan, ...options, "--parts", "3");
+      const [id = ""] = (await requant("fleet", "status", plan, ...options)).out.split(" ", 1);
+      expect(id).toMatch(/^[0-9a-f]{16}$/);
+      expect(await requant("fleet", "remove", isId ? id : plan, ...options)).toMatchObject({
+        status: 0,
+        out: "3 parts removed from the queue\n",
+      });
+      expect(await requant("fleet", "status", plan, ...options)).toMatchObject({ status: 2 });
+    }
+    expect(await requant("fleet", "remove", ...options)).toMatchObject({ status: 2 });
+  });
+
   it("survives the death of every worker and of Redis, and makes the bytes of one machine", async () => {
     const { plan, output } = await saved("chaos");
     const submitted = await requant("fleet", "submit", plan, "--redis", redis.url, "--parts", String(PARTS));

@@ -198,6 +198,41 @@ describe("finish", () => {
   });
 });
 
+describe("finish --abort", () => {
+  it("says whether parts, a finished output or nothing was there", async () => {
+    const plan = at("abort.json");
+    const args = ["--to", "q8_0", "--plan-out", plan, "--quiet"];
+    await requant("convert", hf, at("abort", "x.gguf"), ...args);
+    const abort = (words: string): object => ({ status: 0, err: `requant: ${words}\n` });
+    const nothing = abort("There is nothing to remove: no part has made anything.");
+    expect(await requant("finish", plan, "--abort")).toMatchObject(nothing);
+    expect(await requant("run", plan, "--part", "1/2")).toMatchObject({ status: 0 });
+    expect(await requant("finish", plan, "--abort")).toMatchObject(
+      abort("What the parts have made is removed."),
+    );
+    expect(await requant("finish", plan, "--abort")).toMatchObject(nothing);
+    expect(await requant("run", plan, "--part", "1/1")).toMatchObject({ status: 0 });
+    expect(await requant("finish", plan)).toMatchObject({ status: 0 });
+    expect(await requant("finish", plan, "--abort")).toMatchObject(
+      abort("There is nothing to remove: the output is finished, and stays."),
+    );
+    expect(existsSync(at("abort", "x.gguf"))).toBe(true);
+  });
+});
+
+describe("--part", () => {
+  it("tells a part without work, and the most parts", async () => {
+    const plan = at("many.json");
+    await requant("convert", hf, at("many.gguf"), "--to", "q8_0", "--plan-out", plan, "--quiet");
+    const idle = await requant("run", plan, "--part", "1000000/1000000");
+    expect(idle).toMatchObject({ status: 0, out: expect.stringContaining("nothing to do") });
+    expect(idle.out).not.toContain("made already");
+    const { status, err } = await requant("run", plan, "--part", "1/1000000000");
+    expect(status).toBe(2);
+    expect(err).toContain("Give a number from 1 to 10000000.");
+  });
+});
+
 describe("a plan of a source", () => {
   it.each(["config.json", "tokenizer.json"])("whose %s was changed is refused", async (name) => {
     const [source, plan] = [at(`side-${name}`), at(`plan-${name}`)];

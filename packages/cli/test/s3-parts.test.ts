@@ -460,11 +460,29 @@ describe("the commands", () => {
       status: 0,
       err: "requant: What the parts have made is removed.\n",
     });
+    expect(await requant("finish", plan, "--abort")).toMatchObject({
+      status: 0,
+      err: "requant: There is nothing to remove: no part has made anything.\n",
+    });
     expect(server.uploads.size).toBe(0);
     expect([...server.objects.keys()]).toEqual(["/bucket/plans/p.json"]);
     const { status, err } = await requant("run", plan, "--part", "1/2");
     expect(status).toBe(4);
     expect(err).toContain("dropped the upload");
+  });
+
+  it("do not replace a plan whose uploads are open", async () => {
+    const plan = join(folder, "open.json");
+    const args = ["convert", hf, "s3://bucket/dir", "--to", "safetensors:f16", "--plan-out", plan, "--quiet"];
+    expect(await requant(...args)).toMatchObject({ status: 0 });
+    const [before, text] = [[...server.uploads.keys()], readFileSync(plan, "utf8")];
+    const refused = await requant(...args, "--overwrite");
+    expect(refused.status).toBe(2);
+    expect(refused.err).toContain(`requant finish ${plan} --abort`);
+    expect([...server.uploads.keys()]).toEqual(before);
+    expect(readFileSync(plan, "utf8")).toBe(text);
+    expect(await requant("finish", plan, "--abort")).toMatchObject({ status: 0 });
+    expect(await requant(...args, "--overwrite")).toMatchObject({ status: 0, err: expect.anything() });
   });
 
   it("refuse a plan without keys before anything is asked of the server", async () => {

@@ -107,6 +107,42 @@ describe("s3://bucket/key", () => {
     const { status, err } = await requant("inspect", `${address}/`, "--json");
     expect(status).toBe(4);
     expect(err).not.toMatch(/do-not-tell/);
+    expect(JSON.parse(err).error.hint).toMatch(/AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY/);
+  });
+
+  it("AWS_ENDPOINT_URL names the server where AWS_ENDPOINT_URL_S3 does not", async () => {
+    for (const specific of [undefined, "", server.url]) {
+      process.env["AWS_ENDPOINT_URL"] = specific === server.url ? "http://127.0.0.1:1" : server.url;
+      if (specific === undefined) delete process.env["AWS_ENDPOINT_URL_S3"];
+      else process.env["AWS_ENDPOINT_URL_S3"] = specific;
+      const { status, err } = await requant("inspect", `${address}/model.safetensors`, "--json");
+      expect(status, err).toBe(0);
+    }
+  });
+
+  it.each([
+    [
+      "AWS_ENDPOINT_URL_S3",
+      "127.0.0.1:5917",
+      "AWS_ENDPOINT_URL_S3: http:// or https:// is missing",
+      "http://host",
+    ],
+    ["AWS_ENDPOINT_URL", "127.0.0.1:5917", "AWS_ENDPOINT_URL: http:// or https:// is missing", "http://host"],
+    [
+      "AWS_ENDPOINT_URL",
+      "http://a:b-do-not-tell@127.0.0.1:1",
+      "AWS_ENDPOINT_URL: a name",
+      "AWS_SECRET_ACCESS_KEY",
+    ],
+  ])("%s with %s is refused with what is wrong", async (name, value, words, hint) => {
+    delete process.env["AWS_ENDPOINT_URL_S3"];
+    process.env[name] = value;
+    const { status, err } = await requant("inspect", `${address}/model.safetensors`, "--json");
+    const { error } = JSON.parse(err);
+    expect(status).toBe(2);
+    expect(error.message).toContain(words);
+    expect(error.hint).toContain(hint);
+    expect(err).not.toContain("do-not-tell");
   });
 
   it("a bucket in another region is named, and no redirect is followed", async () => {

@@ -255,7 +255,7 @@ export {
   type SourceFiles,
   sourceFilesAt,
 } from "./run/outputs/store.ts";
-export { abandonParts, abandonShared } from "./run/parts/abandon-parts.ts";
+export { abandonParts, abandonShared, hasOpenUploads } from "./run/parts/abandon-parts.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
 export {
   type FinishReport,

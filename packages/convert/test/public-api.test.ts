@@ -38,6 +38,7 @@ test("exports of @requant/convert", () => {
       "findingKinds",
       "foldedModel",
       "foldedStatistics",
+      "hasOpenUploads",
       "hashModel",
       "hashSource",
       "importanceMatrix",

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   appendFile,
   mkdir,
@@ -141,6 +142,42 @@ describe("fileSink", () => {
     expect(await readFile(at("a"), "utf8")).toBe("old");
     await sink.close();
     expect(await readFile(at("a"), "utf8")).toBe("new");
+  });
+
+  test.skipIf(process.platform === "win32")("overwrite does not replace a pipe", async () => {
+    expect(spawnSync("mkfifo", [at("pipe")]).status).toBe(0);
+    const refused = { code: "IO", message: expect.stringMatching(/a device, a pipe or a socket/) };
+    await expect(fileSink(at("pipe"), { overwrite: true })).rejects.toMatchObject(refused);
+    const store = directoryStore(folder, { overwrite: true });
+    await expect(store.stage?.("pipe", { byteLength: 3 })).rejects.toMatchObject(refused);
+    expect((await stat(at("pipe"))).isFIFO()).toBe(true);
+    expect(await readdir(folder)).toEqual(["pipe"]);
+  });
+
+  test.skipIf(process.platform === "win32")("shared work that was removed takes nothing more", async () => {
+    const work = await directoryStore(folder).share?.("w");
+    const file = await work?.open({ name: "a", byteLength: 3 });
+    await file?.write(some(3), 0);
+    await file?.sync();
+    await (await directoryStore(folder).share?.("w", { make: false }))?.remove();
+    const refused = { code: "IO", reason: "plan-removed" };
+    await expect(file?.sync()).rejects.toMatchObject(refused);
+    await expect(work?.startLog("2/1")).rejects.toMatchObject(refused);
+    await file?.close();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("shared work does not replace another file, and names the ways out", async () => {
+    const work = await directoryStore(folder).share?.("w");
+    const files = [{ name: "a", byteLength: 3 }];
+    const file = await work?.open({ name: "a", byteLength: 3 });
+    await file?.write(some(3), 0);
+    await file?.close();
+    await writeFile(at("a"), "another");
+    await expect(work?.publish(files)).rejects.toMatchObject({
+      hint: "Move that file away, or save the plan again with `overwrite`.",
+    });
+    expect(await readFile(at("a"), "utf8")).toBe("another");
   });
 
   test.skipIf(process.platform === "win32")(

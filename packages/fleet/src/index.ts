@@ -15,6 +15,7 @@
 
 export type { FleetPart } from "./part-job.ts";
 export type { DonePart, PlanRecord } from "./plan-record.ts";
+export { type Removal, removePlan } from "./remove.ts";
 export { type FailedPart, type FleetStatus, fleetStatus, type PlanStatus } from "./status.ts";
 export { type Submission, type SubmitOptions, submitPlan } from "./submit.ts";
 export { type WorkEvent, type WorkOptions, type WorkReport, workOnParts } from "./work.ts";

@@ -63,6 +63,13 @@ export async function forgetDone(redis: Redis, { plan, count }: PlanRecord): Pro
   await redis.del(doneKey(plan, count), timesKey(plan));
 }
 
+/** Forgets a plan and which of its parts are done. */
+export async function forgetPlan(redis: Redis, record: PlanRecord): Promise<void> {
+  await forgetDone(redis, record);
+  await redis.del(recordKey(record.plan));
+  await redis.zrem(plansKey, record.plan);
+}
+
 /** Notes that a part is done. Noting it twice changes nothing. */
 export async function markDone(
   redis: Redis,

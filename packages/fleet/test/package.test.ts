@@ -6,6 +6,7 @@ test("exports of @requant/fleet", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
       "fleetStatus",
+      "removePlan",
       "submitPlan",
       "workOnParts",
     ]

@@ -8,7 +8,7 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, redisProgram, startRedis } from "../../../fixtures/redis-server.ts";
-import { type FleetPart, fleetStatus, submitPlan, workOnParts } from "../src/index.ts";
+import { type FleetPart, fleetStatus, removePlan, submitPlan, workOnParts } from "../src/index.ts";
 import { PREFIX, parsePartJob, QUEUE } from "../src/part-job.ts";
 import { markDone } from "../src/plan-record.ts";
 import { rateOf } from "../src/status.ts";
@@ -55,6 +55,22 @@ describe.skipIf(redisProgram === undefined)("the queue (skipped: there is no red
     submitPlan(plan, { url: redis.url, address: "/plans/a.json", ...more });
   const work = (run: (part: FleetPart) => ReturnType<typeof noWork>): ReturnType<typeof workOnParts> =>
     workOnParts({ url: redis.url, concurrency: 1, untilEmpty: true, run });
+
+  it("forgets a plan that is removed, and keeps the others", async () => {
+    const [plan, other] = [planOf("a"), planOf("b")];
+    await submit(plan, { count: 5 });
+    await submit(other, { count: 2 });
+    await expect(removePlan(redis.url, plan.id.slice(0, 15))).rejects.toMatchObject({ code: "USAGE" });
+    expect(await removePlan(redis.url, plan.id.slice(0, 16))).toEqual({
+      plan: plan.id,
+      removed: 5,
+      running: 0,
+    });
+    expect((await fleetStatus(redis.url)).plans.map((each) => each.plan)).toEqual([other.id]);
+    expect(await work(noWork)).toMatchObject({ done: 2 });
+    await expect(removePlan(redis.url, plan.id)).rejects.toMatchObject({ code: "USAGE" });
+    expect(await submit(plan, { count: 5 })).toMatchObject({ added: 5, done: 0 });
+  });
 
   it("gives each part once, with nothing but the reference to it", async () => {
     const plan = planOf("a");

@@ -4,6 +4,7 @@ import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
+import { refuseAddress } from "../local-file.ts";
 import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
@@ -53,6 +54,7 @@ export const calibrate: Handler = async ([argument = ""], given, context) => {
 };
 
 function outputFile(argument: string): string {
+  refuseAddress(argument, "--output");
   if (/[^/\\]\.safetensors$/i.test(argument)) return resolve(argument);
   throw new UsageError("Statistics are written to a file whose name ends in .safetensors.", {
     hint: "Give --output stats.safetensors, for example.",

@@ -4,6 +4,7 @@ import { bounded, quoted } from "@requant/core/text";
 import * as z from "zod";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
+import { refuseAddress } from "../local-file.ts";
 import { locate } from "../locate.ts";
 import type { Location } from "../location.ts";
 import { countedFindings, findingPlace, findingText, severityColor } from "../render/findings.ts";
@@ -24,6 +25,7 @@ export const doctor: Handler = async ([argument], options, context) => {
   const given = doctorArguments.parse(options);
   refuseMissing(argument, given);
   if (given.report !== undefined) {
+    refuseAddress(given.report, "--report");
     const { reportFor } = await import("../report/write-report.ts");
     return reportFor(
       { argument, file: given.report, target: given.to, overwrite: given.overwrite === true },

@@ -12,6 +12,7 @@ import { directoryStore, fileSink } from "@requant/core/node";
 import { bounded } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
+import { refuseAddress } from "../local-file.ts";
 import { withModel } from "../open.ts";
 import { histogram } from "../render/histogram.ts";
 import type { Look } from "../render/look.ts";
@@ -110,6 +111,7 @@ async function showStatistics(
 
 /** The one kind of file that is written: another ending asks for something else. */
 function outputFile(path: string): string {
+  refuseAddress(path, "--out");
   if (/[^/\\]\.npy$/i.test(path)) return path;
   throw new UsageError(
     `The option --out writes a NumPy array, and "${bounded(path)}" does not end in .npy.`,

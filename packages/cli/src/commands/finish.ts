@@ -4,12 +4,14 @@ import {
   isStatisticsPlan,
   reportsByTarget,
   runFindings,
+  type SavedPlan,
+  type SavedStatisticsPlan,
   warningsOf,
 } from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
 import { directoryStore } from "@requant/core/node";
 import * as z from "zod";
-import type { Handler } from "../context.ts";
+import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { shownOutput } from "../output.ts";
 import { outputStore, readSavedPlan, withSavedPlan } from "../parts/open-plan.ts";
@@ -29,6 +31,23 @@ const finishArguments = z.object({
 const FINISHED_ALREADY =
   "The output is finished already. Nothing was read again, so there are no errors to tell.";
 
+/** Why there was nothing to remove: the output is there, or no part was run. */
+async function nothingRemoved(saved: SavedPlan | SavedStatisticsPlan, context: Context): Promise<string> {
+  const store = isStatisticsPlan(saved) ? directoryStore(saved.output) : await outputStore(saved, context);
+  const files = isStatisticsPlan(saved) ? [{ name: saved.file }] : saved.plan.files;
+  const { replaces } = saved.options;
+  for (const { name, ...planned } of files) {
+    const file = await store.open(name);
+    await file?.close();
+    const old = replaces === null || typeof replaces !== "object" ? replaces : replaces[name];
+    const isOld = old !== undefined && old === (file?.version ?? null);
+    const isOther = "byteLength" in planned && planned.byteLength !== file?.byteLength;
+    if (file === undefined || isOld || isOther)
+      return "There is nothing to remove: no part has made anything.";
+  }
+  return "There is nothing to remove: the output is finished, and stays.";
+}
+
 /** Checks all parts of a saved plan and publishes the output; or removes them. */
 export const finish: Handler = async ([argument = ""], given, context) => {
   const { abort, jobs, verify } = finishArguments.parse(given);
@@ -36,10 +55,10 @@ export const finish: Handler = async ([argument = ""], given, context) => {
   const saved = await readSavedPlan(argument, context);
   const isOfStatistics = isStatisticsPlan(saved);
   if (abort === true) {
-    await (isOfStatistics
+    const wasThere = await (isOfStatistics
       ? abandonShared(saved, directoryStore(saved.output))
       : abandonParts(saved, await outputStore(saved, context)));
-    tell("What the parts have made is removed.", context);
+    tell(wasThere ? "What the parts have made is removed." : await nothingRemoved(saved, context), context);
     return exitStatus.done;
   }
   if (isOfStatistics) {

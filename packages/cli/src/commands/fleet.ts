@@ -28,6 +28,15 @@ const actions: Readonly<Record<(typeof fleetActions)[number], Action>> = {
     const { status } = await import("../fleet/status.ts");
     return status(plan, given, context);
   },
+  async remove(plan, given, context) {
+    if (plan === undefined) {
+      throw new UsageError("There is no plan to remove.", {
+        hint: "Write requant fleet remove plan.json, or the id that requant fleet status shows.",
+      });
+    }
+    const { remove } = await import("../fleet/remove.ts");
+    return remove(plan, given, context);
+  },
 };
 
 /** The parts of saved plans on many machines. */

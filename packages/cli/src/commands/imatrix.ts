@@ -12,6 +12,7 @@ import { type Imatrix, mergeImatrices, writeImatrix } from "@requant/gguf";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { readImatrixFile } from "../imatrix-file.ts";
+import { refuseAddress } from "../local-file.ts";
 import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
@@ -23,6 +24,7 @@ type Given = Readonly<Record<string, unknown>>;
 
 export const imatrix: Handler = async ([argument], given, context) => {
   const output = String(given["output"]);
+  refuseAddress(output, "--output");
   const form = formOf(output);
   const others = await readOthers(given["merge"]);
   refuseHalf(argument, given, others.length);

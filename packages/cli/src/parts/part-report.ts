@@ -16,7 +16,10 @@ export async function tellPart({ streams, options }: Context, running: Promise<P
 function summary({ part, count, state, pieceCount, madeCount, byteLength, seconds }: PartReport): string {
   const text: Readonly<Record<PartReport["state"], string>> = {
     made: `${byteQuantity(byteLength)}, ${counted(madeCount, "piece")} of ${pieceCount} made in ${duration(seconds)}`,
-    whole: `${byteQuantity(byteLength)}, made already`,
+    whole:
+      pieceCount === 0
+        ? "nothing to do: the plan has no work for this part"
+        : `${byteQuantity(byteLength)}, made already`,
     published: "the output is finished already",
   };
   return `part ${part}/${count}: ${text[state]}`;

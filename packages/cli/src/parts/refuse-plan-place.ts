@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import { type Model, type Plan, refuseSourceFiles } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { isAddress } from "../local-file.ts";
 import { STANDARD_OUTPUT } from "../output.ts";
 
 const HINT = "Save the plan into a folder of its own.";
@@ -14,7 +15,7 @@ export function refuseNoPath(planOut: string): void {
       hint: "Give --plan-out the path of a file that all machines read.",
     });
   }
-  if (!/^(?:[a-z][a-z0-9+.-]{1,20}:\/\/|hf:)/i.test(planOut)) return;
+  if (!isAddress(planOut)) return;
   throw new UsageError("A plan is saved to a path, and this is an address.", {
     hint: "Give --plan-out the path of a file, and copy the file to where all machines read it.",
   });

@@ -26,6 +26,7 @@ import type { Location } from "../location.ts";
 import type { OutputPlace } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
+import { refuseOpenUploads } from "./refuse-open-uploads.ts";
 import { refuseNoPath, refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
 import { savedAddress } from "./refuse-secrets.ts";
 
@@ -138,6 +139,7 @@ async function savePlan(
     },
     plan,
   };
+  if (overwrite) await refuseOpenUploads(resolve(planOut), planOut, context);
   const sink = await fileSink(resolve(planOut), { overwrite });
   try {
     await withUploads(store, plan, async (uploads) => {

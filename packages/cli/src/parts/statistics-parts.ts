@@ -28,6 +28,7 @@ import { writeJson } from "../streams.ts";
 import { refuseChanged } from "./open-plan.ts";
 import { runLines } from "./part-lines.ts";
 import { tellPart } from "./part-report.ts";
+import { refuseOpenUploads } from "./refuse-open-uploads.ts";
 import { refuseNoPath, refuseSourceAsPlan } from "./refuse-plan-place.ts";
 import { savedAddress } from "./refuse-secrets.ts";
 import { sameEverywhere } from "./same-everywhere.ts";
@@ -96,6 +97,7 @@ export async function saveStatisticsPlan(
       file,
       ...(await describeSlices(model, { ...options, text, slices }, context.signal)),
     });
+    if (overwrite) await refuseOpenUploads(planPath, planOut, context);
     const sink = await fileSink(planPath, { overwrite });
     try {
       await sink.write(new TextEncoder().encode(`${JSON.stringify(saved)}\n`));

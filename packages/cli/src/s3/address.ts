@@ -1,6 +1,7 @@
 /** Addresses of an S3 object store. */
 import { type ReadStore, shownUrl, type UrlOptions, UsageError, urlStore } from "@requant/core";
 import { withoutTrailing } from "@requant/core/text";
+import { readingRefused } from "./refusals.ts";
 import { signedFetch } from "./signed-fetch.ts";
 
 /** Where an `s3://` address points over HTTP, with a `fetch` that signs each request. */
@@ -28,7 +29,14 @@ export function s3Store(
 
 /** The files below the folder of a place. */
 export function s3ReadStore({ bucketUrl, prefix, fetch }: S3Place, options: UrlOptions): ReadStore {
-  return urlStore(`${bucketUrl}/${encodedKey(prefix)}`, { ...options, fetch });
+  const asking: typeof globalThis.fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const { status } = response;
+    if (status !== 401 && status !== 403) return response;
+    await response.body?.cancel();
+    throw readingRefused(shownUrl(String(input)), status);
+  };
+  return urlStore(`${bucketUrl}/${encodedKey(prefix)}`, { ...options, fetch: asking });
 }
 
 /** A key as it stands in a URL. */
@@ -64,18 +72,44 @@ export function s3Place(
   // a key is any text: an empty part is a part of it; only a slash at the end is none
   const folder = namesFile || last === "" ? parts.slice(0, -1) : parts;
   const region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1";
-  const endpoint = environment["AWS_ENDPOINT_URL_S3"] ?? environment["AWS_ENDPOINT_URL"];
   return {
-    bucketUrl: urlOfBucket(bucket, region, endpoint),
+    bucketUrl: urlOfBucket(bucket, region, endpointOf(environment)),
     prefix: folder.map((part) => `${part}/`).join(""),
     file: namesFile ? last : undefined,
     fetch: signedFetch(region, environment),
   };
 }
 
+/** As Amazon's own tools read them: the variable of the one service comes before that of all. */
+const ENDPOINTS = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"] as const;
+
+/** @throws UsageError naming the variable, whose value may hold a password and is not shown */
+function endpointOf(environment: NodeJS.ProcessEnv): string | undefined {
+  const name = ENDPOINTS.find(
+    (variable) => environment[variable] !== undefined && environment[variable] !== "",
+  );
+  const endpoint = name === undefined ? undefined : environment[name];
+  if (name === undefined || endpoint === undefined) return undefined;
+  if (!/^https?:\/\//i.test(endpoint)) {
+    throw new UsageError(`${name}: http:// or https:// is missing at the beginning.`, {
+      hint: `Set ${name} to https://host, or to http://host:port for a server without TLS.`,
+    });
+  }
+  if (!URL.canParse(endpoint)) {
+    throw new UsageError(`${name}: the address of the server is not a URL.`, {
+      hint: `Set ${name} to https://host:port.`,
+    });
+  }
+  const { username, password } = new URL(endpoint);
+  if (username === "" && password === "") return endpoint;
+  throw new UsageError(`${name}: a name and a password in the address are not used.`, {
+    hint: `Leave them out of ${name}, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.`,
+  });
+}
+
 /** A bucket with dots in its name has no certificate of its own; other servers than Amazon's mostly want the path. */
 function urlOfBucket(bucket: string, region: string, endpoint: string | undefined): string {
-  if (endpoint !== undefined && endpoint !== "") return `${withoutTrailing(endpoint, "/")}/${bucket}`;
+  if (endpoint !== undefined) return `${withoutTrailing(endpoint, "/")}/${bucket}`;
   const host = `s3.${region}.amazonaws.com`;
   return bucket.includes(".") ? `https://${host}/${bucket}` : `https://${bucket}.${host}`;
 }

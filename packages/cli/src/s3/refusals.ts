@@ -60,6 +60,14 @@ interface Refused {
   readonly again: string;
 }
 
+/** The refusal of a request that reads: there is no text with it where only headers are asked for. */
+export function readingRefused(path: string, status: number): IoError {
+  return new IoError(`The S3 server refuses access (${status}).`, {
+    path,
+    hint: `${CHECK_KEYS} Reading needs the permissions to get objects and to list the bucket.`,
+  });
+}
+
 /** The refusal of a request, in words. What the server says is shown where its code is not known. */
 export function s3Refusal({ path, status, code, message, again }: Refused): IoError {
   const known = code !== undefined && Object.hasOwn(refusals, code) ? refusals[code] : undefined;

@@ -2,7 +2,15 @@
  * Statistics of a text in parts. Oracles: the file of one machine, for what is in it and within which bound; and the file of a single
  * part, for the bytes that any number of parts must make.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { openStatistics, wasmCompute } from "@requant/calibrate";
@@ -247,6 +255,17 @@ describe("parts of statistics", () => {
     await run(plan, 1, 2);
     await abandonShared(plan, directoryStore(plan.output));
     expect(readdirSync(plan.output)).toEqual([]);
+  });
+
+  it("whose folder is removed while they run end with a refusal, and make no new one", async () => {
+    const plan = await saved("dense", "removed", 2);
+    let steps = 0;
+    const onProgress = (): void => {
+      if (steps++ === 0) rmSync(workOf(plan), { recursive: true });
+    };
+    const running = onMachine(plan, (parts) => parts.run({ part: 1, count: 1 }, { compute, onProgress }));
+    await expect(running).rejects.toMatchObject({ code: "IO" });
+    expect(existsSync(workOf(plan))).toBe(false);
   });
 
   it("do not replace another file", async () => {

@@ -1,4 +1,5 @@
 /** A plan in parts, on a folder that several processes share. The oracle is the output of one uninterrupted run. */
+import { rmSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -338,6 +339,22 @@ describe("parts", () => {
     expect(await readdir(out())).toContain(first?.name);
     expect(await shared?.isPublishing()).toBe(true);
     expect(await parts.run({ part: 1, count: 1 })).toMatchObject({ state: "published" });
+    await parts.finish();
+    expect(await filesIn(out())).toEqual(await expected(plan.plan));
+  });
+
+  it("whose folder is removed while they run end with a refusal, and make no new one", async () => {
+    const plan = await saved();
+    const parts = await opened(plan);
+    const work = join(out(), `.${plan.id.slice(0, 16)}.requant-parts`);
+    let steps = 0;
+    const onProgress = (): void => {
+      if (steps++ === 0) rmSync(work, { recursive: true });
+    };
+    const refusal = await refusalOf(parts.run({ part: 1, count: 1 }, { onProgress }));
+    expect(refusal).toMatchObject({ code: "IO", reason: "plan-removed" });
+    expect(await readdir(out())).toEqual([]);
+    expect(await parts.run({ part: 1, count: 1 })).toMatchObject({ state: "made" });
     await parts.finish();
     expect(await filesIn(out())).toEqual(await expected(plan.plan));
   });

@@ -7,6 +7,7 @@ import type { Model } from "../../model/model.ts";
 import { type OutputStore, outputExists, refuseSourceFiles } from "../../run/outputs/store.ts";
 import { groupOf } from "../../run/parts/ledger.ts";
 import { mostFrequent, wordsForParts } from "../../run/parts/named-parts.ts";
+import { FOREIGN_HINT } from "../../run/parts/open-work.ts";
 import { type PartNumber, refusePart } from "../../run/parts/part-work.ts";
 import type { PartReport } from "../../run/parts/plan-parts.ts";
 import { refuseChangedSince } from "../../run/parts/refuse-changed.ts";
@@ -146,6 +147,13 @@ class OpenSlices implements StatisticsParts {
   ): Promise<void> {
     const { saved, model, text, output } = this;
     for (const [index, slice] of slices.entries()) {
+      if (index > 0 && (await this.share(false)) === undefined) {
+        throw new IoError("The working folder of the plan was removed while this part ran.", {
+          path: shared.name,
+          hint: "The plan was aborted or finished meanwhile. To make the output after an abort, run all parts again.",
+          reason: "plan-removed",
+        });
+      }
       const file = `slice-${slice}-${randomWord()}.safetensors`;
       const path = `${folderOf(shared)}/${file}`;
       await collectStatistics({
@@ -296,7 +304,7 @@ class OpenSlices implements StatisticsParts {
     await found.close();
     if (!isOld && (await isStatisticsOf(output, saved.file, saved.run).catch(() => false))) return true;
     if (overwrite) return false;
-    throw outputExists(output, saved.file, "it is not what this plan makes");
+    throw outputExists(output, saved.file, "it is not what this plan makes", FOREIGN_HINT);
   }
 }
 

@@ -15,7 +15,7 @@ import type { SavedPlan } from "./saved-plan.ts";
 /** What a part or the finish may be told besides the plan. */
 export type PartOptions = Pick<RunOptions, "signal" | "check" | "workers" | "onProgress">;
 
-const FOREIGN_HINT = "Move that file away, or save the plan again with `overwrite`.";
+export const FOREIGN_HINT = "Move that file away, or save the plan again with `overwrite`.";
 
 export class OpenWork {
   readonly saved: SavedPlan;

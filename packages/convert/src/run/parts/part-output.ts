@@ -90,6 +90,8 @@ export class PartOutput implements RunOutput {
 
   async publish(): Promise<void> {
     await this.ledger.flush();
+    // also tells whether the files were removed after the last claim
+    await this.opened.sync(new Set([...this.made].map(({ file }) => file)));
     await this.close();
   }
 

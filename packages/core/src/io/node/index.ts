@@ -18,7 +18,7 @@ import { unlinkFile } from "./busy-files.ts";
 import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
-import { keepPermissions, place, refuseIfExists, syncFolder } from "./placing.ts";
+import { keepPermissions, place, refuseIfExists, refuseIfSpecial, syncFolder } from "./placing.ts";
 import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
 import { isZeros } from "./zeros.ts";
@@ -140,7 +140,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   let handle: FileHandle;
   await refuseName(basename(path), path);
   try {
-    if (!overwrite) await refuseIfExists(path);
+    await (overwrite ? refuseIfSpecial(path) : refuseIfExists(path));
     await removeStale(folder, stem);
     handle = await open(temporary, "wx");
     if (overwrite) await keepPermissions(handle, path);

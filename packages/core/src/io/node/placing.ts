@@ -47,19 +47,20 @@ export async function keepPermissions(handle: FileHandle, replaced: string): Pro
   await handle.chmod(before.mode & 0o777).catch(() => {});
 }
 
-/** Gives a finished file its final name, durably. */
-export async function place(from: string, to: string, overwrite: boolean): Promise<void> {
-  if (overwrite) await renameFile(from, to);
-  else await renameWithoutReplacing(from, to);
+/** Gives a finished file its final name, durably. @param hint what to do where the name is taken */
+export async function place(from: string, to: string, overwrite: boolean, hint?: string): Promise<void> {
+  if (!overwrite) return renameWithoutReplacing(from, to, hint);
+  await refuseIfSpecial(to);
+  await renameFile(from, to);
 }
 
 /** `rename` replaces without asking. A hard link fails when the name is taken, in one step; not every file system has it. */
-async function renameWithoutReplacing(from: string, to: string): Promise<void> {
+async function renameWithoutReplacing(from: string, to: string, hint?: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
-    if (systemCode(error) === "EEXIST") throw alreadyExists(to, error);
-    await refuseIfExists(to);
+    if (systemCode(error) === "EEXIST") throw alreadyExists(to, error, hint);
+    await refuseIfExists(to, hint);
     await renameFile(from, to);
     return;
   }
@@ -67,14 +68,27 @@ async function renameWithoutReplacing(from: string, to: string): Promise<void> {
   await unlinkFile(from).catch(() => {});
 }
 
-export async function refuseIfExists(path: string): Promise<void> {
+/** A device, a pipe or a socket is not replaced by a file. @throws IoError */
+export async function refuseIfSpecial(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (found === undefined || found.isFile() || found.isDirectory()) return;
+  throw new IoError("The file that would be replaced is a device, a pipe or a socket.", {
+    path,
+    hint: "Give the path of a regular file.",
+  });
+}
+
+export async function refuseIfExists(path: string, hint?: string): Promise<void> {
   try {
     await stat(path);
   } catch (error) {
     if (isMissing(error)) return;
     throw error;
   }
-  throw alreadyExists(path);
+  throw alreadyExists(path, undefined, hint);
 }
 
 /** A rename is only durable once its folder is. Windows has no such call, and some network folders refuse it. */

@@ -12,6 +12,7 @@ import { randomHex, shortHash } from "./random-and-hash.ts";
 import { openStagedFile } from "./staged-file.ts";
 
 const LOG_SUFFIX = ".log";
+const TAKEN_HINT = "Move that file away, or save the plan again with `overwrite`.";
 
 /** @param work the folder of the unfinished files. @param output the folder of the finished ones, on the same file system */
 export function sharedWork(work: string, output: string, overwrite: boolean): SharedWork {
@@ -43,6 +44,7 @@ export function sharedWork(work: string, output: string, overwrite: boolean): Sh
       guarded(logs, "create", async () => {
         checkStorePath(group, logs);
         const path = `${join(logs, group)}.${randomHex(8)}${LOG_SUFFIX}`;
+        if (!(await exists(work))) throw removedMeanwhile(work);
         await mkdir(dirname(path), { recursive: true });
         return openLog(path);
       }),
@@ -67,7 +69,7 @@ export function sharedWork(work: string, output: string, overwrite: boolean): Sh
           if (!(await exists(temporary)) && (await lengthOf(final)) === byteLength) return;
           // a hard link was made, and the second name not yet removed
           if (await isSameFile(temporary, final)) await unlinkFile(temporary);
-          else await place(temporary, final, overwrite);
+          else await place(temporary, final, overwrite, TAKEN_HINT);
           await syncFolder(dirname(final));
         });
       }
@@ -99,6 +101,10 @@ async function openShared(
         await handle.datasync().catch((cause: unknown) => {
           throw asIoError(cause, final, "write");
         });
+        // what is written into a file that was removed is lost, and the system does not tell it
+        if (!(await isOpenAt(handle, path)) && !(await isOpenAt(handle, final))) {
+          throw removedMeanwhile(dirname(path));
+        }
       },
       async close() {
         await handle.close();
@@ -190,6 +196,20 @@ async function lengthOf(path: string): Promise<number | undefined> {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+async function isOpenAt(handle: FileHandle, path: string): Promise<boolean> {
+  if (!(await exists(path))) return false;
+  const [own, there] = await Promise.all([handle.stat({ bigint: true }), stat(path, { bigint: true })]);
+  return own.ino === there.ino && own.dev === there.dev;
+}
+
+function removedMeanwhile(work: string): IoError {
+  return new IoError("The working folder of the plan was removed while this part ran.", {
+    path: work,
+    hint: "The plan was aborted or finished meanwhile. To make the output after an abort, run all parts again.",
+    reason: "plan-removed",
+  });
 }
 
 async function isSameFile(a: string, b: string): Promise<boolean> {

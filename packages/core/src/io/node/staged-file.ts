@@ -11,6 +11,7 @@ import {
   keepPermissions,
   NO_FOLLOW,
   place,
+  refuseIfSpecial,
   refuseSecondName,
   refuseSpecialFile,
   syncFolder,
@@ -43,6 +44,7 @@ export async function stageFile(
       throw asIoError(cause, path, action);
     }
   };
+  if (overwrite) await guarded("create", () => refuseIfSpecial(path));
   const lock = await guarded("lock", () => acquireLock(paths.lock, path));
   const opened = await guarded("create", async () => {
     if (!resume) {
