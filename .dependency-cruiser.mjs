@@ -113,10 +113,10 @@ export default {
       severity: "error",
       from: {
         path: "^packages/cli/src/",
-        pathNot: "^packages/cli/src/fleet/(submit|work|status|part-process)\\.ts$",
+        pathNot: "^packages/cli/src/fleet/(submit|work|status|remove|part-process)\\.ts$",
       },
       to: {
-        path: "^packages/(cli/src/fleet/(submit|work|status|part-process)\\.ts|fleet/)",
+        path: "^packages/(cli/src/fleet/(submit|work|status|remove|part-process)\\.ts|fleet/)",
         dynamic: false,
         dependencyTypesNot: ["type-only"],
       },
