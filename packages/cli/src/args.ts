@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { takeDefaults, takenWords } from "./config/defaults.ts";
+import { takeDefaults } from "./config/defaults.ts";
 import type { Context, Handler } from "./context.ts";
 import { based, conversion, resumedOutput, sized, written } from "./conversion-options.ts";
 import { fleetOptions } from "./fleet-options.ts";
@@ -84,7 +84,7 @@ export function buildProgram(
         );
     }
     added.action(async () => {
-      const { taken, updateNotice } = await takeDefaults(added, program.commands);
+      const { taken, words, updateNotice } = await takeDefaults(added, program.commands);
       const options = added.opts<CommonOptions & Record<string, unknown>>();
       refuseMissing(added, options);
       const args = added.processedArgs
@@ -93,8 +93,8 @@ export function buildProgram(
       const context: Context = { streams: { ...streams, defaults: taken }, signal, look, options };
       // a file does not hide what it sets
       const isQuiet = options.quiet === true && added.getOptionValueSource("quiet") !== "config";
-      for (const words of takenWords(taken)) {
-        tell(words, { streams, options: { ...options, quiet: isQuiet } });
+      for (const sentence of words) {
+        tell(sentence, { streams, options: { ...options, quiet: isQuiet } });
       }
       const notice = updateNotice
         ? await (await import("./update-notice.ts")).startUpdateNotice(context)

@@ -2,7 +2,6 @@
 import type { Command } from "commander";
 import { configPlaces } from "./places.ts";
 import { readConfigTexts } from "./read.ts";
-import { variableOf } from "./rules.ts";
 
 /** One default that was taken from a file, for people and for scripts. */
 export interface TakenDefault {
@@ -14,10 +13,12 @@ export interface TakenDefault {
 
 export interface TakenConfig {
   readonly taken: readonly TakenDefault[];
+  /** A sentence for each file that something was taken from. */
+  readonly words: readonly string[];
   readonly updateNotice: boolean;
 }
 
-const NOTHING: TakenConfig = { taken: [], updateNotice: false };
+const NOTHING: TakenConfig = { taken: [], words: [], updateNotice: false };
 
 /** Commands that do nothing with a model, and shells start often. */
 const WITHOUT: readonly string[] = ["help", "version", "completion"];
@@ -35,7 +36,10 @@ export async function takeDefaults(
   if (command.getOptionValue("config") === false || WITHOUT.includes(command.name())) return NOTHING;
   const texts = readConfigTexts(configPlaces());
   if (texts.length === 0) return NOTHING;
+  // loaded where there is a file alone: most people have none
   const { parseConfig } = await import("./parse.ts");
+  const { variableOf } = await import("./rules.ts");
+  const { takenWords } = await import("./taken-words.ts");
   const { defaults, updateNotice } = parseConfig(texts, command, commands);
   const taken: TakenDefault[] = [];
   for (const { option, value, written, path } of defaults) {
@@ -46,20 +50,5 @@ export async function takeDefaults(
     command.setOptionValueWithSource(option.attributeName(), value, "config");
     taken.push({ option: option.long ?? option.flags, value: written, file: path });
   }
-  return { taken, updateNotice };
-}
-
-/** "From requant.config.json: --jobs 4, --pure." */
-export function takenWords(taken: readonly TakenDefault[]): string[] {
-  const files = [...new Set(taken.map(({ file }) => file))];
-  return files.map((file) => {
-    const own = taken.filter((each) => each.file === file);
-    return `Defaults from ${file}: ${own.map(optionWords).join(", ")}. --no-config leaves them out.`;
-  });
-}
-
-function optionWords({ option, value }: TakenDefault): string {
-  if (value === true) return option;
-  if (value === false) return option.startsWith("--no-") ? option : `${option} off`;
-  return `${option} ${Array.isArray(value) ? value.join(" ") : String(value)}`;
+  return { taken, words: takenWords(taken), updateNotice };
 }
