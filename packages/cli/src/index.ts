@@ -8,6 +8,6 @@
  * if (status !== 0) console.error("model.gguf cannot be read");
  */
 
-export type { TakenDefault } from "./config/defaults.ts";
+export type { TakenDefault } from "./config/taken-words.ts";
 export { main } from "./main.ts";
 export type { ErrStream, InStream, OutStream, Streams } from "./streams.ts";

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import pc from "picocolors";
-import type { TakenDefault } from "./config/defaults.ts";
+import type { TakenDefault } from "./config/taken-words.ts";
 import { printableJson } from "./render/text.ts";
 
 /** Results, as text or as the bytes of a model; `done` is called when they are on their way. */

@@ -2,14 +2,7 @@
 import type { Command } from "commander";
 import { configPlaces } from "./places.ts";
 import { readConfigTexts } from "./read.ts";
-
-/** One default that was taken from a file, for people and for scripts. */
-export interface TakenDefault {
-  /** "--jobs". */
-  readonly option: string;
-  readonly value: unknown;
-  readonly file: string;
-}
+import type { TakenDefault } from "./taken-words.ts";
 
 export interface TakenConfig {
   readonly taken: readonly TakenDefault[];

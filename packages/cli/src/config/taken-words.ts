@@ -1,5 +1,11 @@
 /** What the command says of the defaults that it took. */
-import type { TakenDefault } from "./defaults.ts";
+/** One default that was taken from a file, for people and for scripts. */
+export interface TakenDefault {
+  /** "--jobs". */
+  readonly option: string;
+  readonly value: unknown;
+  readonly file: string;
+}
 
 /** "From requant.config.json: --jobs 4, --pure." */
 export function takenWords(taken: readonly TakenDefault[]): string[] {
