@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig } from "tsup";
 import { directImports } from "../../scripts/direct-imports.ts";
+import { joinChunks } from "../../scripts/join-chunks.ts";
 import { licenceNotices } from "../../scripts/licence-notices.ts";
 import { library } from "../../tsup.shared.ts";
 
@@ -10,14 +11,22 @@ const worker = resolve("../convert/src/run/workers/node-worker.ts");
 /** The same for the threads of a forward pass. */
 const thread = resolve("../calibrate/src/compute/node-thread.ts");
 
+const entry = { bin: "src/bin.ts", "node-worker": worker, "node-thread": thread };
+const chunks = resolve("node_modules/.cache/requant-command");
+// commander is CommonJS and requires Node's own modules
+const banner =
+  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
+
 /**
  * The command is built with everything it needs inside: half of its start was resolving and loading the hundred
  * files of its dependencies. It is built from the sources of the other packages, because a file is what goes into one
- * chunk or another: each subcommand then loads the files that it uses, and not all that any of them uses.
+ * chunk or another: each subcommand then loads the files that it uses, and not all that any of them uses. The many
+ * chunks are then joined to a few files.
  * The library entry stays as in every other package.
  */
 const command = defineConfig({
-  entry: { bin: "src/bin.ts", "node-worker": worker, "node-thread": thread },
+  entry,
+  outDir: chunks,
   format: ["esm"],
   target: "node20",
   platform: "node",
@@ -25,13 +34,9 @@ const command = defineConfig({
   external: ["@huggingface/hub"],
   noExternal: [/^(?!node:|@huggingface\/hub$)/],
   splitting: true,
-  clean: false,
+  clean: true,
   dts: false,
   sourcemap: false,
-  // commander is CommonJS and requires Node's own modules
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
   esbuildOptions(options) {
     options.metafile = true;
     options.conditions = ["@requant/source"];
@@ -64,6 +69,15 @@ const command = defineConfig({
       },
     },
   ],
+  onSuccess: () =>
+    joinChunks({
+      from: chunks,
+      to: resolve("dist"),
+      entries: Object.keys(entry),
+      levels: ["command", "inspect", "convert"],
+      thread: "node-worker",
+      banner,
+    }),
 });
 
 export default [library({ index: "src/index.ts" }), command];
