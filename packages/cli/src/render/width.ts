@@ -1,6 +1,6 @@
 /** Text in columns of a terminal, where a Chinese character takes two and an accent none. */
 import { bounded } from "@requant/core/text";
-import stringWidth from "string-width";
+import stringWidth from "fast-string-width";
 
 const ASCII = /^[ -~]*$/;
 
