@@ -7,8 +7,11 @@ export interface Transfers {
   write(source: Uint8Array, offset: number, byteLength: number, position: number): Promise<number>;
 }
 
-/** In bytes per millisecond: a slower transfer was not a copy from or to the system's cache. */
-const COPY_SPEED = 2_000_000;
+/**
+ * In bytes per millisecond: a slower transfer was not a copy from or to the system's cache. On a busy machine such a copy
+ * moves little more than 1 GB/s; kernels work at about that speed, so beside a disk that is faster no thread idles long.
+ */
+const COPY_SPEED = 1_000_000;
 
 /** Milliseconds that any call may take in addition. */
 const CALL = 0.05;
