@@ -18,6 +18,12 @@ const constants = memory.data<u32>([
   0x00000200, 0x00000200, 0x00000200, 0x00000200,
   0x00008000, 0x00008000, 0x00008000, 0x00008000,
   0xf800f800, 0xf800f800, 0xf800f800, 0xf800f800, // infinity as f16, without its sign and a place higher
+  0x00010001, 0x00010001, 0x00010001, 0x00010001,
+  0x07ff07ff, 0x07ff07ff, 0x07ff07ff, 0x07ff07ff, // 2^-14 as f16, a place higher, less one
+  0x00007fff, 0x00007fff, 0x00007fff, 0x00007fff,
+  0x38000000, 0x38000000, 0x38000000, 0x38000000, // 112 << 23
+  0x33800000, 0x33800000, 0x33800000, 0x33800000, // 2^-24
+  0x00000400, 0x00000400, 0x00000400, 0x00000400,
 ]);
 const IN_PLACE: usize = 0;
 const SHIFTED_EXPONENT: usize = 16;
@@ -32,6 +38,12 @@ const SMALLEST_NORMAL: usize = 144;
 const QUIET: usize = 160;
 const HALF_SIGN: usize = 176;
 const INFINITE_HALVES: usize = 192;
+const ONE_HALVES: usize = 208;
+const NORMAL_HALVES: usize = 224;
+const HALF_MAGNITUDE: usize = 240;
+const REBIASED: usize = 256;
+const TWO_MINUS_24: usize = 272;
+const FIRST_NORMAL: usize = 288;
 
 /**
  * Four f16 codes, sign-extended, to f32. Shifted into place, the codes are f32 whose exponents are 112 too small, and one
@@ -56,11 +68,33 @@ function widenFinite(halves: v128, inPlace: v128, raise: v128): v128 {
 /** Bytes of f16 codes that are converted as if all were finite, and converted again if not. */
 const RUN: usize = 512;
 
+/** Four f16 codes that are finite, zero-extended, without a subnormal f32 on the way. */
+// @ts-ignore: decorator
+@inline
+function widenSlowly(halves: v128): v128 {
+  const magnitude = v128.and(halves, v128.load(constants, HALF_MAGNITUDE));
+  const normal = i32x4.add(i32x4.shl(magnitude, 13), v128.load(constants, REBIASED));
+  const subnormal = f32x4.mul(f32x4.convert_i32x4_s(magnitude), v128.load(constants, TWO_MINUS_24));
+  const isSubnormal = i32x4.lt_s(magnitude, v128.load(constants, FIRST_NORMAL));
+  const sign = i32x4.shl(v128.and(halves, v128.load(constants, HALF_SIGN)), 16);
+  return v128.or(v128.bitselect(subnormal, normal, isSubnormal), sign);
+}
+
+/** 16 codes of which some are subnormal: processors of some makers take a hundred cycles to multiply a subnormal f32. */
+function widenSubnormals(bytes: usize, out: usize): void {
+  v128.store(out, widenSlowly(v128.load16x4_u(bytes)));
+  v128.store(out, widenSlowly(v128.load16x4_u(bytes, 8)), 16);
+  v128.store(out, widenSlowly(v128.load16x4_u(bytes, 16)), 32);
+  v128.store(out, widenSlowly(v128.load16x4_u(bytes, 24)), 48);
+}
+
 /** `count` weights. Constants are loaded once: they stay in registers. */
 export function widenHalves(bytes: usize, count: i32, out: usize): void {
   const inPlace = v128.load(constants, IN_PLACE);
   const raise = v128.load(constants, TWO_112);
   const infinite = v128.load(constants, INFINITE_HALVES);
+  const one = v128.load(constants, ONE_HALVES);
+  const normal = v128.load(constants, NORMAL_HALVES);
   const end = bytes + ((<usize>count) << 1);
   for (const last = end - RUN; count >= 256 && bytes <= last; bytes += RUN) {
     let largest = i16x8.splat(0);
@@ -68,7 +102,15 @@ export function widenHalves(bytes: usize, count: i32, out: usize): void {
       const a = v128.load(bytes);
       const b = v128.load(bytes, 16);
       // without their signs
-      largest = i16x8.max_u(largest, i16x8.max_u(i16x8.add(a, a), i16x8.add(b, b)));
+      const first = i16x8.add(a, a);
+      const second = i16x8.add(b, b);
+      largest = i16x8.max_u(largest, i16x8.max_u(first, second));
+      // less one, zeros are the largest numbers
+      const least = i16x8.min_u(i16x8.sub(first, one), i16x8.sub(second, one));
+      if (v128.any_true(i16x8.lt_u(least, normal))) {
+        widenSubnormals(bytes, out);
+        continue;
+      }
       v128.store(out, widenFinite(v128.load16x4_s(bytes), inPlace, raise));
       v128.store(out, widenFinite(v128.load16x4_s(bytes, 8), inPlace, raise), 16);
       v128.store(out, widenFinite(v128.load16x4_s(bytes, 16), inPlace, raise), 32);
