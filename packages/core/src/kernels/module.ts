@@ -28,26 +28,37 @@ export interface KernelTable {
  */
 export function kernelModule(wasm: string, tables: Readonly<Record<string, KernelTable>> = {}): KernelModule {
   let exports: WebAssembly.Exports | undefined;
+  /** Kernels that were asked for before, with their tables. */
+  const ready = new Map<string, Kernel>();
   const filled = new Set<string>();
+
+  function prepared(name: string): Kernel | undefined {
+    exports ??= instantiate(wasm);
+    const found = exported(exports, name);
+    const table = tables[name];
+    if (found === undefined || table === undefined) return found;
+    const place = table.export;
+    const placeName = "says" in place ? place.says : place.isTold;
+    if (filled.has(placeName)) return found;
+    const ask = exported(exports, placeName);
+    if (ask === undefined) return undefined;
+    const bytes = table.make();
+    const address = "says" in place ? ask() : placeTable(bytes.length);
+    if (address === undefined) return undefined;
+    new Uint8Array(kernelMemory().buffer, address, bytes.length).set(bytes);
+    if ("isTold" in place) ask(address);
+    filled.add(placeName);
+    return found;
+  }
+
   return {
     kernel(name) {
       if (!kernelsAreInstalled()) return undefined;
-      exports ??= instantiate(wasm);
-      const found = exported(exports, name);
-      const table = tables[name];
-      if (found === undefined || table === undefined) return found;
-      const place = table.export;
-      const placeName = "says" in place ? place.says : place.isTold;
-      if (filled.has(placeName)) return found;
-      const ask = exported(exports, placeName);
-      if (ask === undefined) return undefined;
-      const bytes = table.make();
-      const address = "says" in place ? ask() : placeTable(bytes.length);
-      if (address === undefined) return undefined;
-      new Uint8Array(kernelMemory().buffer, address, bytes.length).set(bytes);
-      if ("isTold" in place) ask(address);
-      filled.add(placeName);
-      return found;
+      const known = ready.get(name);
+      if (known !== undefined) return known;
+      const kernel = prepared(name);
+      if (kernel !== undefined) ready.set(name, kernel);
+      return kernel;
     },
   };
 }

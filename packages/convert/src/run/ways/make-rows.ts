@@ -50,8 +50,8 @@ export function rowsMaker(
     for (let row = start; row < end && encoded.length > 0; row += step) {
       const part = { start: row, end: Math.min(row + step, end) };
       const values = source.values(part, start, area);
-      for (const { encode, ...own } of encoded) {
-        encode({ values, rows: part, bandStart: start, area, ...own });
+      for (const { encode, meter, here, outStart } of encoded) {
+        encode({ values, rows: part, bandStart: start, outStart, area, meter, here });
       }
     }
     return (member) => {
