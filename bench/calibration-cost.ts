@@ -1,9 +1,10 @@
 /** What calibration costs: the figures in `calibration.json`, and the section of docs/calibration.md that is made from them. */
-import { machinePart, table } from "./page.ts";
-import type { Results, Spread } from "./results.ts";
+import { table } from "./page/cells.ts";
+import { machinePart } from "./page/machine-line.ts";
+import type { Run, Spread } from "./results.ts";
 
 /** The figures of one run of `calibration.ts`. */
-export interface CalibrationCost extends Pick<Results, "date" | "machine"> {
+export interface CalibrationCost extends Pick<Run, "date" | "machine"> {
   /** Layers of the slice that was measured. */
   readonly layers: number;
   /** The instructions that llama.cpp says it uses. */

@@ -5,6 +5,8 @@ export interface Usage {
   readonly wallSeconds: number;
   readonly cpuSeconds: number;
   readonly peakBytes: number;
+  /** Only on Linux. */
+  readonly writtenBytes?: number;
 }
 
 /** The path of a program in `children/`. They are plain JavaScript: stripping types would cost them time and memory. */
@@ -22,7 +24,13 @@ export async function nodeUsage(script: string, args: readonly string[]): Promis
   const report = await outputOf(process.execPath, ["--import", preload, script, ...args], 3);
   const wallSeconds = (performance.now() - start) / 1e3;
   const usage = JSON.parse(report);
-  return { wallSeconds, cpuSeconds: Number(usage.cpuSeconds), peakBytes: Number(usage.peakBytes) };
+  const { writtenBytes } = usage;
+  return {
+    wallSeconds,
+    cpuSeconds: Number(usage.cpuSeconds),
+    peakBytes: Number(usage.peakBytes),
+    ...(writtenBytes === undefined ? {} : { writtenBytes: Number(writtenBytes) }),
+  };
 }
 
 /** What a program writes to one of its file descriptors. */
@@ -47,13 +55,4 @@ export async function outputOf(
   });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}:\n${complaint}`);
   return output;
-}
-
-/**
- * A program can slow the next one down, through the system's cache and pending writes to the disk, so each contender is
- * first in turn.
- */
-export function inTurns<T>(contenders: readonly T[], round: number): T[] {
-  const first = round % contenders.length;
-  return [...contenders.slice(first), ...contenders.slice(0, first)];
 }

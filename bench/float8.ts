@@ -6,8 +6,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { inTurns, nodeUsage, type Usage } from "./child-process.ts";
+import { nodeUsage, type Usage } from "./child-process.ts";
 import { makeDeepseek } from "./make-deepseek.ts";
+import { inTurns } from "./processes.ts";
 import { spread } from "./results.ts";
 import { command } from "./start-up.ts";
 

@@ -6,18 +6,22 @@ import { dirname, join } from "node:path";
 import { findNativeGgml } from "./native.ts";
 import type { Machine } from "./results.ts";
 
-/** The version in the nearest package.json of that name. */
-function versionOf(name: string): string {
+/** The folder and version of the nearest package.json of that name. */
+export function packageOf(name: string): { folder: string; version: string } | undefined {
   const entry = createRequire(import.meta.url).resolve(name);
   for (let folder = dirname(entry); folder !== dirname(folder); folder = dirname(folder)) {
     try {
       const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-      if (manifest.name === name) return String(manifest.version);
+      if (manifest.name === name) return { folder, version: String(manifest.version) };
     } catch {
       // the next folder up
     }
   }
-  return "unknown";
+  return undefined;
+}
+
+function versionOf(name: string): string {
+  return packageOf(name)?.version ?? "unknown";
 }
 
 /** A Python with gguf-py, and the version of gguf-py; undefined where there is none. */

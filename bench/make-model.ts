@@ -8,7 +8,7 @@ import { F16 } from "@requant/core";
 import { fileSink } from "@requant/core/node";
 import { type GgufTensorData, writeGguf } from "@requant/gguf";
 import { type LlamaShape, llamaShape } from "./llama-shape.ts";
-import { randomNumbers } from "./random.ts";
+import { normalNumbers } from "./random.ts";
 import { vocabulary } from "./vocabulary.ts";
 
 const PIECE_LENGTH = 1 << 20;
@@ -31,13 +31,8 @@ function* weights({ shape, encoding }: TensorShape, noise: Uint8Array, at: numbe
 
 /** Each tensor takes the numbers from another place on, so that about a million numbers are enough. */
 function normalNoise(length: number): Uint8Array {
-  const random = randomNumbers(9);
-  const values = Float32Array.from(
-    { length },
-    () => 0.02 * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
-  );
   const bytes = new Uint8Array(2 * length);
-  F16.quantize?.(values, length, bytes);
+  F16.quantize?.(normalNumbers(9, length), length, bytes);
   return bytes;
 }
 

@@ -2,35 +2,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { F16 } from "@requant/core";
-import { fileSink } from "@requant/core/node";
-import { writeSafetensors } from "@requant/safetensors";
+import { llamaConfig } from "./llama-config.ts";
 import type { LlamaShape } from "./llama-shape.ts";
+import { type PatternTensor, writePatterns } from "./pattern-tensors.ts";
 import { randomNumbers } from "./random.ts";
 import { wordTokenizer } from "./vocabulary.ts";
 
 const GROUP_SIZE = 128;
 const PIECE = 1 << 20;
-
-interface Part {
-  readonly name: string;
-  readonly encoding: string;
-  readonly shape: readonly number[];
-  /** Bytes that are repeated, from another place on for each tensor. */
-  readonly pattern: Uint8Array;
-}
-
-const WIDTHS: Readonly<Record<string, number>> = { I32: 4, F16: 2 };
-
-function* repeated({ encoding, shape, pattern }: Part, at: number): Generator<Uint8Array> {
-  let left = shape.reduce((product, size) => product * size, WIDTHS[encoding] ?? 1);
-  let start = (at % pattern.length) & ~3;
-  while (left > 0) {
-    const bytes = pattern.subarray(start, Math.min(pattern.length, start + left));
-    yield bytes;
-    left -= bytes.length;
-    start = 0;
-  }
-}
 
 /** Makes the folder and returns the bytes of its weights. */
 export async function makePacked(folder: string, shape: LlamaShape): Promise<number> {
@@ -46,7 +25,7 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
   const scales = halves(() => 0.005 + 0.01 * random());
   const floats = halves(() => 0.04 * (random() - 0.5));
   const zeros = new Uint8Array(PIECE).fill(0x77);
-  const packed = (module: string, rows: number, columns: number): Part[] => {
+  const packed = (module: string, rows: number, columns: number): PatternTensor[] => {
     const groups = columns / GROUP_SIZE;
     const name = (suffix: string): string => `model.layers.${module}.${suffix}`;
     return [
@@ -55,7 +34,7 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
       { name: name("scales"), encoding: "F16", shape: [groups, rows], pattern: scales },
     ];
   };
-  const plain = (name: string, ...sizes: number[]): Part => ({
+  const plain = (name: string, ...sizes: number[]): PatternTensor => ({
     name: `${name}.weight`,
     encoding: "F16",
     shape: sizes,
@@ -79,32 +58,11 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
     plain("lm_head", vocabularySize, width),
   ];
   await mkdir(folder, { recursive: true });
-  const sink = await fileSink(join(folder, "model.safetensors"), { overwrite: true });
-  await writeSafetensors(
-    sink,
-    parts.map((part, i) => {
-      const { name, encoding, shape: sizes } = part;
-      return { name, encoding, shape: sizes, data: repeated(part, i * 31_340) };
-    }),
-    { metadata: { format: "pt" } },
-  );
-  await sink.close();
+  const byteLength = await writePatterns(folder, parts);
   const write = (name: string, json: unknown): Promise<void> =>
     writeFile(join(folder, name), JSON.stringify(json, undefined, 1));
   await write("config.json", {
-    architectures: ["LlamaForCausalLM"],
-    model_type: "llama",
-    hidden_size: width,
-    intermediate_size: feedForward,
-    num_attention_heads: heads,
-    num_key_value_heads: keyValueHeads,
-    num_hidden_layers: layers,
-    max_position_embeddings: 2048,
-    rms_norm_eps: 1e-5,
-    rope_theta: 10_000,
-    vocab_size: vocabularySize,
-    tie_word_embeddings: false,
-    torch_dtype: "float16",
+    ...llamaConfig(shape, "float16"),
     quantization_config: {
       quant_method: "gptq",
       bits: 4,
@@ -116,9 +74,5 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
   });
   await write("tokenizer.json", wordTokenizer(vocabularySize));
   await write("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast" });
-  return parts.reduce(
-    (sum, { encoding, shape: sizes }) =>
-      sum + sizes.reduce((product, size) => product * size, WIDTHS[encoding] ?? 1),
-    0,
-  );
+  return byteLength;
 }

@@ -66,8 +66,16 @@ const dequantizers: Readonly<Record<string, string>> = {
   BF16: "ggml_bf16_to_fp32_row",
 };
 
+/** Loaded once: the library must not be loaded again after the engine has collected it as garbage. */
+let loaded: NativeGgml | undefined;
+
 /** Undefined where node-llama-cpp has no library for this machine. */
 export function findNativeGgml(): NativeGgml | undefined {
+  loaded ??= loadNativeGgml();
+  return loaded;
+}
+
+function loadNativeGgml(): NativeGgml | undefined {
   const folder = libraryFolder();
   const path = folder === undefined ? undefined : library(folder, "ggml-base");
   if (path === undefined) return undefined;

@@ -1,9 +1,10 @@
 /** A whole conversion without floats: a GPTQ directory to GGUF, next to a plain copy of its files. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { childPath, inTurns, nodeUsage, type Usage } from "./child-process.ts";
+import { childPath, nodeUsage } from "./child-process.ts";
 import { makePacked } from "./make-packed.ts";
-import { type Measurement, spread } from "./results.ts";
+import { measureProcesses, type ProcessContender, removeOutputs, threadWords } from "./processes.ts";
+import type { Measurement } from "./results.ts";
 import { command } from "./start-up.ts";
 
 export interface PackedOptions {
@@ -32,26 +33,25 @@ export async function measurePacked(folder: string, options: PackedOptions): Pro
     join(folder, contender === "copy" ? "gptq-copy" : "packed.gguf");
   const jobs = ["--jobs", String(options.threads)];
   const to = ["--to", "gguf:q4_0", "--no-verify", "--overwrite"];
-  const contenders = [
-    { name: "copy", run: () => nodeUsage(childPath("copy-folder.mjs"), [input, output("copy")]) },
-    { name: "requant", run: () => nodeUsage(command, ["convert", input, output("requant"), ...to, ...jobs]) },
-  ].map((contender) => ({ ...contender, usages: [] as Usage[] }));
-  for (let round = 0; round < options.rounds; round++) {
-    for (const { name, run, usages } of inTurns(contenders, round)) {
-      await rm(output(name), { recursive: true, force: true });
-      usages.push(await run());
-    }
-  }
+  const contenders: ProcessContender[] = [
+    {
+      name: "copy",
+      output: output("copy"),
+      run: () => nodeUsage(childPath("copy-folder.mjs"), [input, output("copy")]),
+    },
+    {
+      name: "requant",
+      output: output("requant"),
+      workers: options.threads,
+      run: () => nodeUsage(command, ["convert", input, output("requant"), ...to, ...jobs]),
+    },
+  ];
+  const task = `GPTQ 4-bit → Q4_0, ${threadWords(options.threads)}`;
+  const measured = await measureProcesses(
+    { part: "packed", task, bytes, rounds: options.rounds },
+    contenders,
+  );
   await rm(input, { recursive: true });
-  for (const { name } of contenders) await rm(output(name), { recursive: true });
-  return contenders.map(({ name, usages }) => ({
-    part: "packed",
-    task: `GPTQ 4-bit → Q4_0, ${options.threads === 1 ? "one thread" : `${options.threads} threads`}`,
-    contender: name,
-    samples: usages.length,
-    wallSeconds: spread(usages.map(({ wallSeconds }) => wallSeconds)),
-    cpuSeconds: spread(usages.map(({ cpuSeconds }) => cpuSeconds)),
-    peakBytes: spread(usages.map(({ peakBytes }) => peakBytes)),
-    bytes,
-  }));
+  await removeOutputs(contenders);
+  return measured;
 }

@@ -1,4 +1,4 @@
-/** The results of a run: `results.json`, from which the page is made. */
+/** The results of runs: `results.json`, from which the page is made. */
 
 /** The spread of all samples of one contender. */
 export interface Spread {
@@ -19,6 +19,12 @@ export interface Measurement {
   readonly peakBytes?: Spread;
   /** The bytes that one run processed, for rates. */
   readonly bytes?: number;
+  /** The bytes that the process wrote, to files and elsewhere; only on Linux. */
+  readonly writtenBytes?: number;
+  /** What grows from task to task: the bytes, tensors or files of the input. */
+  readonly size?: number;
+  /** Worker threads of requant, for the bound of its memory. */
+  readonly workers?: number;
   /** Whether the output was the same, bit for bit, as that of the task's first contender. */
   readonly same?: boolean;
 }
@@ -33,12 +39,16 @@ export const partNames = [
   "header",
   "start-up",
   "convert",
+  "importance",
+  "hf",
   "packed",
+  "rounding",
+  "edits",
+  "verify",
+  "browser",
+  "growth",
 ] as const;
 export type PartName = (typeof partNames)[number];
-
-/** The parts that have a file of results and a section of the page to themselves. */
-export const formatParts: readonly PartName[] = ["formats", "hidden-grids"];
 
 export interface Machine {
   readonly cpu: string;
@@ -53,11 +63,52 @@ export interface Machine {
   readonly load: readonly number[];
 }
 
-export interface Results {
+/** A part that could not be measured, and why. */
+export interface Skipped {
+  readonly part: PartName;
+  readonly reason: string;
+}
+
+/** What one run of `pnpm bench` found. */
+export interface Run {
   readonly date: string;
   readonly machine: Machine;
   readonly options: Readonly<Record<string, string | number | boolean>>;
   readonly measurements: readonly Measurement[];
+  readonly skipped?: readonly Skipped[];
+}
+
+/** The last run of each part, the latest run first. */
+export interface Results {
+  readonly runs: readonly Run[];
+}
+
+/** The results with those of a new run: what it measured replaces older figures of the same parts, and no others. */
+export function withRun({ runs }: Results, run: Run): Results {
+  const before = new Set(runs.flatMap(({ measurements }) => measurements.map(({ part }) => part)));
+  // figures that are there are worth more than the reason why this machine has none
+  const skipped = (run.skipped ?? []).filter(({ part }) => !before.has(part));
+  const renewed = new Set([...run.measurements, ...skipped].map(({ part }) => part));
+  const older = runs.map((old) => without(old, renewed));
+  return { runs: [trimmed({ ...run, skipped }), ...older].filter(isFull) };
+}
+
+function without(run: Run, parts: ReadonlySet<PartName>): Run {
+  const isKept = ({ part }: { readonly part: PartName }): boolean => !parts.has(part);
+  return trimmed({
+    ...run,
+    measurements: run.measurements.filter(isKept),
+    skipped: run.skipped?.filter(isKept) ?? [],
+  });
+}
+
+/** A run has a list of skipped parts only where there are some. */
+function trimmed({ skipped = [], ...run }: Run): Run {
+  return skipped.length > 0 ? { ...run, skipped } : run;
+}
+
+function isFull({ measurements, skipped = [] }: Run): boolean {
+  return measurements.length + skipped.length > 0;
 }
 
 export function spread(samples: readonly number[]): Spread {

@@ -1,9 +1,10 @@
 /** What several targets in one run cost: the figures in `several-targets.json`, and the section of docs/several-targets.md that is made from them. */
-import { machinePart, table } from "./page.ts";
-import type { Results, Spread } from "./results.ts";
+import { table } from "./page/cells.ts";
+import { machinePart } from "./page/machine-line.ts";
+import type { Run, Spread } from "./results.ts";
 
 /** The figures of one run of `several-targets.ts`. */
-export interface SeveralCost extends Pick<Results, "date" | "machine"> {
+export interface SeveralCost extends Pick<Run, "date" | "machine"> {
   /** Of the model, in F16. */
   readonly byteLength: number;
   readonly rounds: number;

@@ -6,10 +6,11 @@
 import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join } from "node:path";
-import { childPath, inTurns, nodeUsage } from "./child-process.ts";
+import { childPath, nodeUsage } from "./child-process.ts";
 import { layersFor, modelShape } from "./convert.ts";
 import { machineFacts } from "./machine.ts";
 import { makeModel } from "./make-model.ts";
+import { inTurns } from "./processes.ts";
 import { spread } from "./results.ts";
 import { type SeveralCost, withSeveralCost } from "./several-cost.ts";
 import { command } from "./start-up.ts";

@@ -187,9 +187,9 @@ describe("generated pages", () => {
       expect(read(`docs/${page}.md`)).toMatch(/Measured on \d{4}-\d\d-\d\d: .*\b\d+ cores,/);
   });
 
-  it("docs/benchmarks.md is what bench/results.json and bench/formats.json give", () => {
-    const [results, formats] = ["results", "formats"].map((name) => JSON.parse(read(`bench/${name}.json`)));
-    expect(read("docs/benchmarks.md")).toBe(benchmarkPage(results, formats));
+  it("docs/benchmarks.md is what bench/results.json and bench/peers.json give", () => {
+    const [results, peers] = ["results", "peers"].map((name) => JSON.parse(read(`bench/${name}.json`)));
+    expect(read("docs/benchmarks.md")).toBe(benchmarkPage(results, peers));
   });
 
   it("docs/fleet.md has the figures of bench/fleet.json", () => {

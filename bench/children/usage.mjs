@@ -11,10 +11,19 @@ function peakBytes(maxRSS) {
   }
 }
 
+/** Bytes that all threads wrote, where Linux counts them. */
+function writtenBytes() {
+  try {
+    return Number(/wchar:\s+(\d+)/.exec(readFileSync("/proc/self/io", "utf8"))[1]);
+  } catch {
+    return undefined;
+  }
+}
+
 if (isMainThread) {
   process.on("exit", () => {
     const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
     const cpuSeconds = (userCPUTime + systemCPUTime) / 1e6;
-    writeSync(3, JSON.stringify({ cpuSeconds, peakBytes: peakBytes(maxRSS) }));
+    writeSync(3, JSON.stringify({ cpuSeconds, peakBytes: peakBytes(maxRSS), writtenBytes: writtenBytes() }));
   });
 }
