@@ -15,7 +15,7 @@ const KIB = 1024;
 const ranges = {
   convert: [KIB / 2, KIB],
   core: [1 * KIB, 8 * KIB],
-  gguf: [32 * KIB, 384 * KIB],
+  gguf: [32 * KIB, 383 * KIB],
   gptq: [384 * KIB, 416 * KIB],
   awq: [416 * KIB, 448 * KIB],
   exl2: [448 * KIB, 464 * KIB],
@@ -27,6 +27,7 @@ const ranges = {
 /** A second module of a package in the shared memory, which has a range of its own, too. */
 const seconds = {
   core: { entry: "hidden-index", range: [8 * KIB, 32 * KIB], file: "hidden-kernels", flags: [] },
+  gguf: { entry: "header-index", range: [383 * KIB, 384 * KIB], file: "header-kernels", flags: [] },
 };
 
 /**

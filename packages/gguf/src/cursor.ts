@@ -1,4 +1,5 @@
 import { ByteReader, FormatError, LimitError, type Limits } from "@requant/core";
+import { skipStrings } from "./kernels/string-walk-twin.ts";
 
 /** What a paused parser asks for: the file up to `end` at least, up to `wish` if that saves a later read. */
 export interface BytesWanted {
@@ -15,6 +16,8 @@ export type Parser<T> = Generator<BytesWanted, T, void>;
 /** Where lazy values find their bytes: the window is replaced by a larger one as the header is read. */
 export interface HeaderBytes {
   bytes: Uint8Array;
+  /** True for the memory of a caller, who may use it again. */
+  mayChange: boolean;
 }
 
 /** The header of a file as far as it was read, with a cursor. Every length is checked against the length of the file. */
@@ -33,7 +36,7 @@ export class HeaderCursor {
     this.path = path;
     this.fileByteLength = fileByteLength;
     this.limits = limits;
-    this.window = { bytes };
+    this.window = { bytes, mayChange: false };
     this.reader = this.#readerOf(bytes, true);
   }
 
@@ -60,7 +63,15 @@ export class HeaderCursor {
 
   /** Pauses until `byteLength` bytes can be read. `wish`: how many the parser may want after that. */
   *need(byteLength: number, what: string, wish: number = byteLength): Parser<void> {
-    if (this.reader.has(byteLength)) return;
+    if (!this.reader.has(byteLength)) yield this.#wanted(byteLength, what, wish);
+  }
+
+  /** The same inside `whole`: throws what `whole` pauses for. */
+  want(byteLength: number, what: string): void {
+    if (!this.reader.has(byteLength)) throw new MoreBytes(this.#wanted(byteLength, what, byteLength));
+  }
+
+  #wanted(byteLength: number, what: string, wish: number): BytesWanted {
     if (byteLength > this.fileRemaining) throw this.cutOff(byteLength, what);
     const end = this.reader.offset + byteLength;
     if (end > this.limits.headerByteLength) {
@@ -73,31 +84,24 @@ export class HeaderCursor {
         },
       );
     }
-    yield { end, wish: this.reader.offset + Math.max(wish, byteLength) };
+    return { end, wish: this.reader.offset + Math.max(wish, byteLength) };
   }
 
   /**
    * Moves past up to `count` strings that are complete and within the limits, and returns their number: it stops before a
-   * string that is incomplete or too long. A header is mostly strings, so this loop decides the speed.
+   * string that is incomplete or too long.
    */
   skipStrings(count: number): number {
     const { reader, limits } = this;
-    const { bytes, littleEndian } = reader;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const lengthAt = littleEndian ? 0 : 4;
-    const upperAt = 4 - lengthAt;
-    const last = bytes.byteLength - 8;
-    const limit = limits.stringByteLength;
-    let at = reader.offset;
-    let skipped = 0;
-    while (skipped < count && at <= last) {
-      const byteLength = view.getUint32(at + lengthAt, littleEndian);
-      if (byteLength > limit || byteLength > last - at || view.getUint32(at + upperAt, littleEndian) !== 0)
-        break;
-      at += 8 + byteLength;
-      skipped += 1;
-    }
-    reader.seek(at);
+    const { bytes, littleEndian, offset: start } = reader;
+    const { end, skipped } = skipStrings({
+      bytes,
+      start,
+      count,
+      limit: limits.stringByteLength,
+      littleEndian,
+    });
+    reader.seek(end);
     return skipped;
   }
 
@@ -146,6 +150,31 @@ export class HeaderCursor {
 /** An interrupted download lacks megabytes; a header that claims gigabytes is an attack. */
 function reasonOf(byteLength: number): string {
   return byteLength >= 2 ** 30 ? "impossible-count" : "truncated";
+}
+
+class MoreBytes {
+  readonly wanted: BytesWanted;
+
+  constructor(wanted: BytesWanted) {
+    this.wanted = wanted;
+  }
+}
+
+/**
+ * Calls `read` until the bytes for all of it are there, each time from the same place on. A plain function takes a
+ * fraction of the time and the memory that a parser of parsers takes, so short things that a header has many of are read so.
+ */
+export function* whole<T>(cursor: HeaderCursor, read: () => T): Parser<T> {
+  const start = cursor.offset;
+  for (;;) {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof MoreBytes)) throw error;
+      cursor.reader.seek(start);
+      yield error.wanted;
+    }
+  }
 }
 
 /** Runs a parser over complete bytes. */

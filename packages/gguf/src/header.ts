@@ -10,10 +10,18 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
-import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, GGUF_VERSION, ggufVersions } from "./constants.ts";
+import {
+  ALIGNMENT_KEY,
+  DEFAULT_ALIGNMENT,
+  GGUF_MAGIC,
+  GGUF_VERSION,
+  ggufVersions,
+  valueByteLengths,
+} from "./constants.ts";
 import { HeaderCursor, type Parser, parseNow } from "./cursor.ts";
 import type { GgufFindingCode } from "./finding-codes.ts";
 import { explainMagic } from "./foreign.ts";
+import { storedElements } from "./lazy-array.ts";
 import { parseMetadata, writeMetadata } from "./metadata.ts";
 import { aligned, layOutTensors, parseTensorTable, placeTensors, writeTensorTable } from "./tensor-table.ts";
 
@@ -50,7 +58,9 @@ export function parseGguf(
   } = {},
 ): GgufFile {
   const { limits, fileByteLength = bytes.byteLength, path } = options;
-  return parseNow(parseHeader(new HeaderCursor(bytes, fileByteLength, limitsWith(limits), path)));
+  const cursor = new HeaderCursor(bytes, fileByteLength, limitsWith(limits), path);
+  cursor.window.mayChange = true;
+  return parseNow(parseHeader(cursor));
 }
 
 /** Source of the layout: ggml, docs/gguf.md; limits of the C reader: ggml, src/gguf.cpp. */
@@ -159,7 +169,7 @@ export function layoutGguf(plan: GgufPlan): GgufLayout {
   const metadata = withAlignment(plan.metadata, plan.alignment);
   const alignment = alignmentOf(metadata, (message) => new UsageError(message));
   const entries = layOutTensors(plan.tensors, alignment);
-  const writer = new ByteWriter({ littleEndian });
+  const writer = new ByteWriter({ littleEndian, capacity: likelyByteLength(plan) });
   writer.bytes(Uint8Array.from(GGUF_MAGIC));
   writer.u32(version);
   writer.u64(entries.length);
@@ -187,6 +197,17 @@ export function layoutGguf(plan: GgufPlan): GgufLayout {
       byteLength,
     })),
   };
+}
+
+/** Of a header, so that writing it need not move it to larger and larger memory. */
+function likelyByteLength({ metadata, tensors }: GgufPlan): number {
+  let byteLength = 4096 + 128 * tensors.length;
+  for (const value of metadata.values()) {
+    if (value.type !== "array") continue;
+    const each = valueByteLengths[value.elementType] ?? 16;
+    byteLength += storedElements(value)?.bytes.byteLength ?? each * value.value.length;
+  }
+  return byteLength;
 }
 
 function withAlignment(metadata: Metadata, alignment: number | undefined): Metadata {

@@ -51,6 +51,7 @@ export {
 } from "./imatrix.ts";
 export { viewToBlocks, weightToBlocks } from "./kernels/blocks-twin.ts";
 export { blocksToView } from "./kernels/views-twin.ts";
+export { type StoredElements, storedElements } from "./lazy-array.ts";
 export { type ReadGgufOptions, readGguf } from "./reader.ts";
 export * from "./recipes/index.ts";
 export {

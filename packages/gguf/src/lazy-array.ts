@@ -8,46 +8,57 @@ import { decodeText } from "./text.ts";
  * Until then they keep the header's bytes in memory.
  */
 
-/** Strings with their lengths from `start` on, whose lengths are already checked. */
+/** The elements of an array as a file stores them, one after the other; each string is behind its length of eight bytes. */
+export interface StoredElements {
+  readonly bytes: Uint8Array;
+  readonly littleEndian: boolean;
+}
+
+const storedArrays = /* @__PURE__ */ new WeakMap<MetadataArray, () => StoredElements | undefined>();
+
+/**
+ * The bytes of an array that was read from a file, without decoding it; undefined for any other array, and for numbers that
+ * were decoded already, because the decoded numbers may have been changed since. The bytes must not be changed.
+ * @example
+ * const { metadata } = await readGguf(await fileSource("model.gguf"));
+ * const tokens = metadata.get("tokenizer.ggml.tokens");
+ * const stored = tokens?.type === "array" ? storedElements(tokens) : undefined;
+ */
+export function storedElements(array: MetadataArray): StoredElements | undefined {
+  return storedArrays.get(array)?.();
+}
+
+/** Strings with their lengths from `start` to `end`. The lengths are already checked. */
 export function stringArray(
   window: HeaderBytes,
-  start: number,
-  length: number,
+  { start, end, length }: { readonly start: number; readonly end: number; readonly length: number },
   littleEndian: boolean,
 ): MetadataArray {
   let value: readonly string[] | undefined;
-  return {
+  let copy: Uint8Array | undefined;
+  const array: MetadataArray = {
     type: "array",
     elementType: "string",
     length,
     get value(): readonly string[] {
-      value ??= decodeStrings(window.bytes, start, length, littleEndian);
+      if (value === undefined) {
+        const bytes = window.bytes.subarray(start, end);
+        value = decodeStrings(bytes, length, littleEndian);
+        // the bytes must stay those of the strings
+        if (window.mayChange) copy = bytes.slice();
+      }
       return value;
     },
   };
+  storedArrays.set(array, () => ({ bytes: copy ?? window.bytes.subarray(start, end), littleEndian }));
+  return array;
 }
 
-/** The bytes that an array of strings was decoded from. The arrays are frozen, so that the bytes stay right. */
-const decoded = /* @__PURE__ */ new WeakMap<
-  readonly string[],
-  { readonly bytes: Uint8Array; readonly littleEndian: boolean }
->();
-
-/** The stored bytes of these strings, if the strings were read from a file of this byte order. */
-export function storedStrings(strings: readonly string[], littleEndian: boolean): Uint8Array | undefined {
-  const found = decoded.get(strings);
-  return found?.littleEndian === littleEndian ? found.bytes : undefined;
-}
-
-function decodeStrings(
-  bytes: Uint8Array,
-  start: number,
-  length: number,
-  littleEndian: boolean,
-): readonly string[] {
+/** The strings are frozen, so that their stored bytes stay right. */
+function decodeStrings(bytes: Uint8Array, length: number, littleEndian: boolean): readonly string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const strings: string[] = [];
-  let at = start;
+  let at = 0;
   for (let i = 0; i < length; i++) {
     // parsing has checked that the length is a safe number and that the bytes are there
     const byteLength = Number(view.getBigUint64(at, littleEndian));
@@ -55,9 +66,7 @@ function decodeStrings(
     strings.push(decodeText(bytes.subarray(at, at + byteLength)));
     at += byteLength;
   }
-  // a copy: the caller may reuse the header's memory
-  decoded.set(Object.freeze(strings), { bytes: bytes.slice(start, at), littleEndian });
-  return strings;
+  return Object.freeze(strings);
 }
 
 /** Values of one width from `start` on. */
@@ -68,8 +77,24 @@ export function fixedArray(
   elementType: NumberType | BigintType | "bool",
   littleEndian: boolean,
 ): MetadataArray {
-  const bytes = (): Uint8Array =>
-    window.bytes.subarray(start, start + length * (valueByteLengths[elementType] ?? 1));
+  const width = valueByteLengths[elementType] ?? 1;
+  const bytes = (): Uint8Array => window.bytes.subarray(start, start + length * width);
+  let isDecoded = false;
+  const array = decodingArray(elementType, length, littleEndian, () => {
+    isDecoded = true;
+    return bytes();
+  });
+  storedArrays.set(array, () => (isDecoded ? undefined : { bytes: bytes(), littleEndian }));
+  return array;
+}
+
+/** @param bytes called once, at the first use of the values */
+function decodingArray(
+  elementType: NumberType | BigintType | "bool",
+  length: number,
+  littleEndian: boolean,
+  bytes: () => Uint8Array,
+): MetadataArray {
   if (elementType === "bool") {
     let value: readonly boolean[] | undefined;
     return {

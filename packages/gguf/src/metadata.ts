@@ -12,13 +12,16 @@ import {
 } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
-import type { HeaderCursor, Parser } from "./cursor.ts";
+import { type HeaderCursor, type Parser, whole } from "./cursor.ts";
 import type { GgufFindingCode } from "./finding-codes.ts";
-import { fixedArray, storedNumbers, storedStrings, stringArray } from "./lazy-array.ts";
+import { fixedArray, storedElements, storedNumbers, stringArray } from "./lazy-array.ts";
 import { decodeText, encodeText, encodeTexts, hasEscapedBytes } from "./text.ts";
 
 /** The smallest entry: a key of one byte with its length, a type and a value of one byte. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 1;
+
+/** Templates have line ends and tabs. */
+const CONTROL = /[^\P{Cc}\t\n\r]/u;
 
 /** The tokens; their scores, types and merges follow, and together they are most of a header. */
 const TOKENS_KEY = "tokenizer.ggml.tokens";
@@ -34,7 +37,7 @@ export function* parseMetadata(
   const metadata = new Map<string, MetadataValue>();
   for (let i = 0; i < count; i++) {
     const at = cursor.offset;
-    const key = yield* parseName(cursor, "a key");
+    const key = yield* whole(cursor, () => readName(cursor, "a key"));
     if (metadata.has(key)) {
       throw new FormatError(`The key ${quoted(key)} occurs twice.`, {
         path: cursor.path,
@@ -57,14 +60,13 @@ function warnOfText(key: string, text: string, findings: Finding<GgufFindingCode
     findings.push({ code, severity: "warning", message: `The value of ${quoted(key)} ${what}.`, key });
   };
   if (hasEscapedBytes(text)) warn("invalid-utf8", "is not valid UTF-8");
-  // templates have line ends and tabs
-  if (/[^\P{Cc}\t\n\r]/u.test(text)) warn("control-character", "holds control characters");
+  if (CONTROL.test(text)) warn("control-character", "holds control characters");
 }
 
-/** A key or a tensor name: strict UTF-8, not empty, no NUL (C readers would see another name). */
-export function* parseName(cursor: HeaderCursor, what: string): Parser<string> {
-  const byteLength = yield* parseLength(cursor, `the length of ${what}`);
-  yield* cursor.need(byteLength, what);
+/** A key or a tensor name: strict UTF-8, not empty, no NUL (C readers would see another name). Called inside `whole`. */
+export function readName(cursor: HeaderCursor, what: string): string {
+  const byteLength = readLength(cursor, `the length of ${what}`);
+  cursor.want(byteLength, what);
   const at = cursor.offset;
   const name = cursor.reader.utf8(byteLength, what);
   if (name === "") throw cursor.fault(sentence(`${what} is empty.`), undefined, at);
@@ -77,12 +79,13 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** The length of a string, checked against the file and the limit. */
-function* parseLength(cursor: HeaderCursor, what: string): Parser<number> {
-  yield* cursor.need(8, what);
+/** The length of a string, checked against the file and the limit. Called inside `whole`. */
+function readLength(cursor: HeaderCursor, what: string): number {
+  cursor.want(8, what);
   const byteLength = cursor.reader.u64(what);
   if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, what);
-  cursor.checkLimit(byteLength, "stringByteLength", sentence(what));
+  if (!(byteLength <= cursor.limits.stringByteLength))
+    cursor.checkLimit(byteLength, "stringByteLength", sentence(what));
   return byteLength;
 }
 
@@ -99,7 +102,7 @@ function* parseValueType(cursor: HeaderCursor, what: string): Parser<ValueType> 
 function* parseValue(cursor: HeaderCursor, type: ValueType, what: string): Parser<MetadataValue> {
   if (type === "array") return yield* parseArray(cursor, what, 1);
   if (type === "string") {
-    const byteLength = yield* parseLength(cursor, `the length of ${what}`);
+    const byteLength = yield* whole(cursor, () => readLength(cursor, `the length of ${what}`));
     yield* cursor.need(byteLength, what);
     return { type, value: decodeText(cursor.reader.take(byteLength, what)) };
   }
@@ -138,7 +141,8 @@ function* parseArray(cursor: HeaderCursor, what: string, depth: number): Parser<
   if (elementType === "string") {
     const start = cursor.offset;
     yield* walkStrings(cursor, length, what);
-    return stringArray(cursor.window, start, length, cursor.reader.littleEndian);
+    const place = { start, end: cursor.offset, length };
+    return stringArray(cursor.window, place, cursor.reader.littleEndian);
   }
   const byteLength = length * least;
   yield* cursor.need(byteLength, what);
@@ -214,6 +218,13 @@ function writeValue(writer: ByteWriter, value: MetadataValue): void {
 const TEXTS_AT_ONCE = 4096;
 
 function writeArray(writer: ByteWriter, array: MetadataArray): void {
+  const stored = storedElements(array);
+  if (stored?.littleEndian === writer.littleEndian) {
+    writer.u32(valueTypes.indexOf(array.elementType));
+    writer.u64(array.length);
+    writer.bytes(stored.bytes);
+    return;
+  }
   if (array.value.length !== array.length) {
     throw new UsageError(
       `A metadata array says that it has ${array.length} elements and has ${array.value.length}.`,
@@ -247,11 +258,6 @@ function writeNumbers(writer: ByteWriter, elementType: NumberType, values: Array
 }
 
 function writeStrings(writer: ByteWriter, strings: readonly string[]): void {
-  const stored = storedStrings(strings, writer.littleEndian);
-  if (stored !== undefined) {
-    writer.bytes(stored);
-    return;
-  }
   for (let i = 0; i < strings.length; i += TEXTS_AT_ONCE) {
     writer.bytes(encodeTexts(strings.slice(i, i + TEXTS_AT_ONCE), writer.littleEndian));
   }

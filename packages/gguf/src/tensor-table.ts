@@ -9,13 +9,15 @@ import {
   tensorTypeById,
   tensorTypeByName,
 } from "./constants.ts";
-import type { HeaderCursor, Parser } from "./cursor.ts";
+import { type HeaderCursor, type Parser, whole } from "./cursor.ts";
 import type { GgufFindingCode } from "./finding-codes.ts";
-import { parseName, writeText } from "./metadata.ts";
+import { readName, writeText } from "./metadata.ts";
 import { encodeText } from "./text.ts";
 
 /** A name of one byte with its length, no dimensions, a type and an offset. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 4 + 8;
+
+const CONTROL = /\p{Cc}/u;
 
 /** A tensor as the table states it: `byteOffset` counts from the start of the data. */
 export interface TensorEntry {
@@ -35,9 +37,9 @@ export function* parseTensorTable(
   cursor.checkCount(count, LEAST_ENTRY_BYTE_LENGTH, "The number of tensors");
   const entries: TensorEntry[] = [];
   const names = new Set<string>();
-  for (let i = 0; i < count; i++) {
+  const readNext = (): void => {
     const at = cursor.offset;
-    const entry = yield* parseEntry(cursor, findings);
+    const entry = readEntry(cursor, findings);
     if (names.has(entry.name)) {
       throw new FormatError(`The tensor name ${quoted(entry.name)} occurs twice.`, {
         path: cursor.path,
@@ -48,20 +50,22 @@ export function* parseTensorTable(
     }
     names.add(entry.name);
     entries.push(entry);
-  }
+  };
+  while (entries.length < count) yield* whole(cursor, readNext);
   return entries;
 }
 
-function* parseEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): Parser<TensorEntry> {
+/** Called inside `whole`, so nothing is reported before all bytes of the entry are there. */
+function readEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): TensorEntry {
   const start = cursor.offset;
-  const name = yield* parseName(cursor, "a tensor name");
+  const name = readName(cursor, "a tensor name");
   const fault = (message: string, reason?: string, offset = start): FormatError =>
     new FormatError(message, { path: cursor.path, tensor: name, offset, reason });
   const nameByteLength = cursor.offset - start - 8;
   if (nameByteLength > TENSOR_NAME_BYTE_LENGTH) {
     throw fault(`A tensor name has ${nameByteLength} bytes; at most ${TENSOR_NAME_BYTE_LENGTH} are allowed.`);
   }
-  yield* cursor.need(4, "the number of dimensions");
+  cursor.want(4, "the number of dimensions");
   const dimensionCount = cursor.reader.u32("the number of dimensions");
   const most = Math.min(TENSOR_DIMENSION_COUNT, cursor.limits.dimensionCount);
   if (dimensionCount > most)
@@ -69,7 +73,7 @@ function* parseEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[])
       `A tensor has ${dimensionCount} dimensions; at most ${most} are allowed.`,
       "too-many-dimensions",
     );
-  yield* cursor.need(8 * dimensionCount + 4 + 8, "a tensor's dimensions, type and offset");
+  cursor.want(8 * dimensionCount + 4 + 8, "a tensor's dimensions, type and offset");
   const sizes: number[] = [];
   for (let i = 0; i < dimensionCount; i++) {
     const size = cursor.reader.i64("a dimension");
@@ -99,7 +103,7 @@ function warnOfEntry(entry: TensorEntry, nameByteLength: number, findings: Findi
       "long-name",
       `The tensor name has more than the ${GGML_NAME_BYTE_LENGTH} bytes that llama.cpp reads.`,
     );
-  if (/\p{Cc}/u.test(name)) warn("control-character", "The tensor name holds control characters.");
+  if (CONTROL.test(name)) warn("control-character", "The tensor name holds control characters.");
   if (entry.shape.length === 0)
     warn("no-dimensions", "The tensor has no dimensions: it is read as one element.");
 }
@@ -113,18 +117,23 @@ export function tensorByteLength(
   type: TensorType,
   fault: (message: string, reason?: string) => Error,
 ): number {
-  const rowLength = shape.at(-1) ?? 1;
+  const rowLength = shape[shape.length - 1] ?? 1;
   if (rowLength % type.blockSize !== 0) {
     throw fault(
       `A row has ${rowLength} weights, which is not a multiple of the ${type.blockSize} of a ${type.name} block.`,
     );
   }
-  const sizes = shape.map((size) => ` ${size} `).join("×");
   // dimensions of 0 are left out, so that the other dimensions are still bounded
-  const product = shape.reduce((product, size) => product * Math.max(size, 1), 1);
-  const elements = shape.includes(0) ? 0 : product;
+  let product = 1;
+  let isEmpty = false;
+  for (const size of shape) {
+    if (size === 0) isEmpty = true;
+    else product *= Math.max(size, 1);
+  }
+  const elements = isEmpty ? 0 : product;
   const byteLength = (elements / type.blockSize) * type.blockByteLength;
   if (!Number.isSafeInteger(product) || !Number.isSafeInteger(byteLength)) {
+    const sizes = shape.map((size) => ` ${size} `).join("×");
     throw fault(`A tensor of ${sizes.trim()} weights is larger than any file.`, "impossible-size");
   }
   return byteLength;

@@ -66,7 +66,8 @@ export function encodeTexts(texts: readonly string[], littleEndian: boolean): Ui
 
 /** True when `decodeText` met bytes that are not UTF-8. */
 export function hasEscapedBytes(text: string): boolean {
-  return /\p{Surrogate}/u.test(text);
+  // nearly no text has surrogates at all, and the first pattern compiles in a fifth of the time
+  return /[\ud800-\udfff]/.test(text) && /\p{Surrogate}/u.test(text);
 }
 
 function decodeEscaping(bytes: Uint8Array): string {

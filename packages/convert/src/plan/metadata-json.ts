@@ -84,21 +84,58 @@ function numbersToJson(values: ArrayLike<number>): (number | string)[] {
   return json;
 }
 
+/** What arrays of JSON were made of, as long as nobody can have changed them. */
+const origins = /* @__PURE__ */ new WeakMap<JsonMetadataArray, MetadataArray>();
+
+/** Scores and types of a vocabulary are many, and most runs never read them in the plan: they become JSON at first use. */
+function lazyArray<E extends string, T>(
+  array: MetadataArray,
+  elementType: E,
+  toJson: () => T[],
+): { type: "array"; elementType: E; value: T[] } {
+  let value: T[] | undefined;
+  const json = {
+    type: "array" as const,
+    elementType,
+    get value(): T[] {
+      if (value === undefined) {
+        value = toJson();
+        origins.delete(json as JsonMetadataArray);
+      }
+      return value;
+    },
+  };
+  origins.set(json as JsonMetadataArray, array);
+  return json;
+}
+
 function arrayToJson(array: MetadataArray): JsonMetadataArray {
   switch (array.elementType) {
     case "bool":
-      return { type: "array", elementType: "bool", value: [...array.value] };
+      return lazyArray(array, "bool", () => [...array.value]);
     case "string":
-      // not copied: a vocabulary is large, and it is never changed
-      return { type: "array", elementType: "string", value: array.value };
+      return textsToJson(array);
     case "array":
       return { type: "array", elementType: "array", value: array.value.map(arrayToJson) };
     case "u64":
     case "i64":
-      return { type: "array", elementType: array.elementType, value: Array.from(array.value, String) };
+      return lazyArray(array, array.elementType, () => Array.from(array.value, String));
     default:
-      return { type: "array", elementType: array.elementType, value: numbersToJson(array.value) };
+      return lazyArray(array, array.elementType, () => numbersToJson(array.value));
   }
+}
+
+/** The strings are not copied: a vocabulary is large, and it is never changed. */
+function textsToJson(array: MetadataArray & { readonly elementType: "string" }): JsonMetadataArray {
+  const json: JsonMetadataArray = {
+    type: "array",
+    elementType: "string",
+    get value() {
+      return array.value;
+    },
+  };
+  origins.set(json, array);
+  return json;
 }
 
 function valueToJson(value: MetadataValue): JsonMetadataValue {
@@ -123,6 +160,8 @@ export function metadataToJson(metadata: Metadata): JsonMetadata {
 }
 
 function arrayFromJson(array: JsonMetadataArray): MetadataArray {
+  const origin = origins.get(array);
+  if (origin !== undefined) return origin;
   const length = array.value.length;
   switch (array.elementType) {
     case "bool":

@@ -10,6 +10,9 @@ export interface ByteReaderOptions {
   readonly path?: string;
 }
 
+/** Upper halves below it make numbers that are safe integers. */
+const SAFE_UPPER = 2 ** 21;
+
 /**
  * A bounds-checked cursor over bytes of a file. Each read takes an optional `what`, the name of the field as the
  * format's own description spells it, and every fault is a `FormatError` with the file offset.
@@ -101,12 +104,19 @@ export class ByteReader {
 
   /** An unsigned 64-bit value as a number; refused above 2^53 − 1, which no count or offset of a real file reaches. */
   u64(what?: string): number {
-    return this.#safe(this.u64Bigint(what), what);
+    const at = this.#take(8, what);
+    const upper = this.#view.getUint32(this.littleEndian ? at + 4 : at, this.littleEndian);
+    // a bigint costs an allocation, and real files need none
+    if (upper < SAFE_UPPER) return upper * 2 ** 32 + this.#lower(at);
+    return this.#safe(this.#view.getBigUint64(at, this.littleEndian), what);
   }
 
   /** A signed 64-bit value as a number; refused outside ±(2^53 − 1). */
   i64(what?: string): number {
-    return this.#safe(this.i64Bigint(what), what);
+    const at = this.#take(8, what);
+    const upper = this.#view.getInt32(this.littleEndian ? at + 4 : at, this.littleEndian);
+    if (upper < SAFE_UPPER && upper >= -SAFE_UPPER + 1) return upper * 2 ** 32 + this.#lower(at);
+    return this.#safe(this.#view.getBigInt64(at, this.littleEndian), what);
   }
 
   /** An unsigned 64-bit integer, with all its bits. */
@@ -173,6 +183,11 @@ export class ByteReader {
     }
     this.#offset = start + byteLength;
     return start;
+  }
+
+  /** The lower half of eight bytes. */
+  #lower(at: number): number {
+    return this.#view.getUint32(this.littleEndian ? at : at + 4, this.littleEndian);
   }
 
   #safe(value: bigint, what: string | undefined): number {

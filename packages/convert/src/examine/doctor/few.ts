@@ -1,4 +1,7 @@
-/** The first of a list, and how many more there are. */
-export function few(list: readonly string[]): string {
-  return list.length <= 3 ? list.join(", ") : `${list.slice(0, 3).join(", ")} and ${list.length - 3} more`;
+/** The first of a list, and how many more there are. `count`: of the whole list, where only its first items are given. */
+export function few(list: readonly string[], count: number = list.length): string {
+  return count <= FEW ? list.join(", ") : `${list.slice(0, FEW).join(", ")} and ${count - FEW} more`;
 }
+
+/** As many items are named. */
+export const FEW = 3;

@@ -4,6 +4,7 @@ import type { Finding, Metadata, MetadataArray, MetadataValue } from "@requant/c
 import { quoted } from "@requant/core/text";
 import { finding } from "../../model/findings/finding.ts";
 import { few } from "./few.ts";
+import { type TextFaults, type Texts, textAt, textFaults } from "./text-faults.ts";
 
 const TOKENS = "tokenizer.ggml.tokens";
 const SCORES = "tokenizer.ggml.scores";
@@ -48,43 +49,49 @@ function kindOf(value: MetadataValue): string {
   return value.type === "array" ? `an array of ${value.elementType}` : value.type;
 }
 
-/** Ids, types and texts: decodes the vocabulary. */
+/** Ids, types and texts: reads the vocabulary. */
 export function vocabularyFindings(metadata: Metadata): Finding[] {
-  const tokens = stringsOf(metadata.get(TOKENS));
+  const tokens = textsOf(metadata.get(TOKENS));
   if (tokens === undefined) return [];
+  const faults = textFaults(tokens, textsOf(metadata.get(MERGES)));
   return [
     ...idFindings(metadata, tokens.length),
     ...typeFindings(metadata.get(TYPES), tokens),
-    ...duplicateFindings(tokens),
-    ...mergeFindings(metadata, tokens),
+    ...duplicateFindings(faults),
+    ...mergeFindings(faults),
   ];
 }
 
-function stringsOf(value: MetadataValue | undefined): readonly string[] | undefined {
-  return value?.type === "array" && value.elementType === "string" ? value.value : undefined;
+function textsOf(value: MetadataValue | undefined): Texts | undefined {
+  return value?.type === "array" && value.elementType === "string" ? value : undefined;
 }
 
 function idFindings(metadata: Metadata, count: number): Finding[] {
-  return [...metadata].flatMap(([key, { value }]) =>
-    /^tokenizer\.ggml\.\w+_token_id$/.test(key) && typeof value === "number" && value >= count
+  return [...metadata].flatMap(([key, entry]) => {
+    // the value of an array is decoded where it is asked for
+    if (entry.type === "array" || !/^tokenizer\.ggml\.\w+_token_id$/.test(key)) return [];
+    const { value } = entry;
+    return typeof value === "number" && value >= count
       ? [finding("token-id", `${key} is ${value}; the vocabulary has ${count} tokens.`, { key })]
-      : [],
-  );
+      : [];
+  });
 }
 
 /** 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte (llama.h, llama_token_type). */
 const LAST_TYPE = 6;
 const BYTE = 6;
 
-function typeFindings(types: MetadataValue | undefined, tokens: readonly string[]): Finding[] {
+function typeFindings(types: MetadataValue | undefined, tokens: Texts): Finding[] {
   if (types?.type !== "array" || !isNumbers(types)) return [];
   const odd: string[] = [];
   const notBytes: string[] = [];
   const count = Math.min(types.length, tokens.length);
+  const values = types.value;
+  const text = textAt(tokens);
   for (let id = 0; id < count; id++) {
-    const type = types.value[id] ?? 0;
+    const type = values[id] ?? 0;
     if (type < 1 || type > LAST_TYPE) odd.push(`${type} (token ${id})`);
-    if (type === BYTE && !/^<0x[0-9A-F]{2}>$/i.test(tokens[id] ?? "")) notBytes.push(`token ${id}`);
+    if (type === BYTE && !/^<0x[0-9A-F]{2}>$/i.test(text(id))) notBytes.push(`token ${id}`);
   }
   return [
     ...(odd.length === 0
@@ -112,32 +119,7 @@ function isNumbers(array: MetadataArray): array is MetadataArray & { readonly va
   return !["bool", "string", "array", "u64", "i64"].includes(array.elementType);
 }
 
-/** Of a vocabulary that is asked about more than once: as the source has it, and as the plan made from it. */
-const knownTokens = /* @__PURE__ */ new WeakMap<readonly string[], WeakRef<ReadonlySet<string>>>();
-const knownUnknownMerges = /* @__PURE__ */ new WeakMap<
-  readonly string[],
-  { readonly tokens: readonly string[]; readonly unknown: readonly string[] }
->();
-
-function distinctTokens(tokens: readonly string[]): ReadonlySet<string> {
-  const known = knownTokens.get(tokens)?.deref();
-  if (known !== undefined) return known;
-  const made = new Set(tokens);
-  // a set of 150,000 texts has 7 MB: it is not to live as long as the plan
-  knownTokens.set(tokens, new WeakRef(made));
-  return made;
-}
-
-function duplicateFindings(tokens: readonly string[]): Finding[] {
-  if (distinctTokens(tokens).size === tokens.length) return [];
-  const first = new Map<string, number>();
-  const twice: string[] = [];
-  for (const [id, token] of tokens.entries()) {
-    const before = first.get(token);
-    if (before === undefined) first.set(token, id);
-    // a row that no text has: readers give each its own name
-    else if (token !== "") twice.push(`${before} and ${id}`);
-  }
+function duplicateFindings({ twice }: TextFaults): Finding[] {
   if (twice.length === 0) return [];
   return [
     finding("duplicate-token", `${twice.length} tokens have the text of another: ${few(twice)}.`, {
@@ -146,34 +128,15 @@ function duplicateFindings(tokens: readonly string[]): Finding[] {
   ];
 }
 
-function mergeFindings(metadata: Metadata, tokens: readonly string[]): Finding[] {
-  const merges = stringsOf(metadata.get(MERGES));
-  if (merges === undefined) return [];
-  const unknown = unknownMerges(merges, tokens);
-  return unknown.length === 0
-    ? []
-    : [
-        finding(
-          "unknown-merge",
-          `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => quoted(merge)))}.`,
-          {
-            key: MERGES,
-          },
-        ),
-      ];
-}
-
-function unknownMerges(merges: readonly string[], tokens: readonly string[]): readonly string[] {
-  const before = knownUnknownMerges.get(merges);
-  if (before?.tokens === tokens) return before.unknown;
-  const known = distinctTokens(tokens);
-  const unknown = merges.filter((merge) => {
-    // a part may begin with a space of its own
-    const cut = merge.indexOf(" ", 1);
-    if (cut < 0) return true;
-    const [left, right] = [merge.slice(0, cut), merge.slice(cut + 1)];
-    return !(known.has(left) && known.has(right) && known.has(left + right));
-  });
-  knownUnknownMerges.set(merges, { tokens, unknown });
-  return unknown;
+function mergeFindings({ unknownCount, firstUnknown }: TextFaults): Finding[] {
+  if (unknownCount === 0) return [];
+  const named = few(
+    firstUnknown.map((merge) => quoted(merge)),
+    unknownCount,
+  );
+  return [
+    finding("unknown-merge", `${unknownCount} merges name tokens that do not exist: ${named}.`, {
+      key: MERGES,
+    }),
+  ];
 }

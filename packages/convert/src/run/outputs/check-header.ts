@@ -1,6 +1,6 @@
 /** Checks written files with the same readers that open any other model. */
 import { type ByteSource, IoError, type TensorInfo } from "@requant/core";
-import { readGguf } from "@requant/gguf";
+import { parseGguf, readGguf } from "@requant/gguf";
 import { readHeader } from "@requant/safetensors";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import { NOT_AS_WRITTEN } from "./store.ts";
@@ -16,7 +16,22 @@ async function tensorsOf(
 
 /** Parses the header and compares it with the plan. @throws IoError where they differ */
 export async function checkHeader(source: ByteSource, layout: FileLayout): Promise<void> {
-  const found = new Map((await tensorsOf(source, layout.file.kind)).map((info) => [info.name, info]));
+  compareTensors(source.name, await tensorsOf(source, layout.file.kind), layout);
+}
+
+/**
+ * The same for a file that begins with the planned header, as a comparison of the bytes has shown: it need not be read again.
+ * @throws IoError where they differ
+ */
+export async function checkKnownHeader(source: ByteSource, layout: FileLayout): Promise<void> {
+  const { file, header } = layout;
+  if (file.kind !== "gguf") return checkHeader(source, layout);
+  const { tensors } = parseGguf(header, { fileByteLength: file.byteLength, path: source.name });
+  compareTensors(source.name, tensors, layout);
+}
+
+function compareTensors(path: string, tensors: readonly TensorInfo[], layout: FileLayout): void {
+  const found = new Map(tensors.map((info) => [info.name, info]));
   for (const { name, byteOffset, byteLength, encoding } of layout.tensors) {
     const info = found.get(name);
     if (info?.byteOffset === byteOffset && info.byteLength === byteLength && info.encoding === encoding) {
@@ -26,7 +41,7 @@ export async function checkHeader(source: ByteSource, layout: FileLayout): Promi
       info === undefined
         ? "A tensor that was written is missing when the file is read back."
         : `The tensor was written at offset ${byteOffset} as ${byteLength} bytes of ${encoding}, but read back at offset ${info.byteOffset} as ${info.byteLength} bytes of ${info.encoding}.`,
-      { path: source.name, tensor: name, reason: NOT_AS_WRITTEN },
+      { path, tensor: name, reason: NOT_AS_WRITTEN },
     );
   }
 }
