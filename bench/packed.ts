@@ -1,8 +1,8 @@
-/** A whole conversion without floats: a GPTQ directory to GGUF, next to a plain copy of its files. */
+/** Whole conversions without floats: GPTQ and AWQ directories to GGUF, next to a plain copy of their files. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { childPath, inTurns, nodeUsage, type Usage } from "./child-process.ts";
-import { makePacked } from "./make-packed.ts";
+import { makePacked, type PackedFormat } from "./make-packed.ts";
 import { type Measurement, spread } from "./results.ts";
 import { command } from "./start-up.ts";
 
@@ -19,19 +19,32 @@ const LAYER_BYTES = (2 * WIDTH * WIDTH + 2 * WIDTH * 512 + 3 * WIDTH * FEED_FORW
 
 /** Half as large as the model of the float conversions. */
 export async function measurePacked(folder: string, options: PackedOptions): Promise<Measurement[]> {
-  const input = join(folder, "gptq");
-  const bytes = await makePacked(input, {
+  return [
+    ...(await measureFormat("gptq", "Q4_0", folder, options)),
+    ...(await measureFormat("awq", "Q5_0", folder, options)),
+  ];
+}
+
+async function measureFormat(
+  format: PackedFormat,
+  type: "Q4_0" | "Q5_0",
+  folder: string,
+  options: PackedOptions,
+): Promise<Measurement[]> {
+  const input = join(folder, format);
+  const shape = {
     layers: Math.max(1, Math.round((options.gigabytes * 5e8) / LAYER_BYTES)),
     width: WIDTH,
     feedForward: FEED_FORWARD,
     heads: 32,
     keyValueHeads: 8,
     vocabularySize: 4096,
-  });
+  };
+  const bytes = await makePacked(input, shape, format);
   const output = (contender: string): string =>
-    join(folder, contender === "copy" ? "gptq-copy" : "packed.gguf");
+    join(folder, contender === "copy" ? `${format}-copy` : "packed.gguf");
   const jobs = ["--jobs", String(options.threads)];
-  const to = ["--to", "gguf:q4_0", "--no-verify", "--overwrite"];
+  const to = ["--to", `gguf:${type.toLowerCase()}`, "--no-verify", "--overwrite"];
   const contenders = [
     { name: "copy", run: () => nodeUsage(childPath("copy-folder.mjs"), [input, output("copy")]) },
     { name: "requant", run: () => nodeUsage(command, ["convert", input, output("requant"), ...to, ...jobs]) },
@@ -46,7 +59,7 @@ export async function measurePacked(folder: string, options: PackedOptions): Pro
   for (const { name } of contenders) await rm(output(name), { recursive: true });
   return contenders.map(({ name, usages }) => ({
     part: "packed",
-    task: `GPTQ 4-bit → Q4_0, ${options.threads === 1 ? "one thread" : `${options.threads} threads`}`,
+    task: `${format.toUpperCase()} 4-bit → ${type}, ${options.threads === 1 ? "one thread" : `${options.threads} threads`}`,
     contender: name,
     samples: usages.length,
     wallSeconds: spread(usages.map(({ wallSeconds }) => wallSeconds)),
