@@ -1,4 +1,7 @@
-/** Writes a made-up llama as GPTQ packs it: 4 bits, symmetric, groups of 128. Random codes; streaming. */
+/**
+ * Writes a made-up llama as GPTQ or AWQ packs it: 4 bits, groups of 128; GPTQ symmetric, AWQ with zero points. Random codes;
+ * streaming.
+ */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { F16 } from "@requant/core";
@@ -11,8 +14,19 @@ import { wordTokenizer } from "./vocabulary.ts";
 const GROUP_SIZE = 128;
 const PIECE = 1 << 20;
 
+const SETTINGS = {
+  gptq: { sym: true, desc_act: false, checkpoint_format: "gptq" },
+  awq: { zero_point: true, version: "gemm" },
+} as const;
+
+export type PackedFormat = "gptq" | "awq";
+
 /** Makes the folder and returns the bytes of its weights. */
-export async function makePacked(folder: string, shape: LlamaShape): Promise<number> {
+export async function makePacked(
+  folder: string,
+  shape: LlamaShape,
+  format: PackedFormat = "gptq",
+): Promise<number> {
   const { layers, width, feedForward, heads, keyValueHeads, vocabularySize } = shape;
   const random = randomNumbers(7);
   const codes = Uint8Array.from({ length: PIECE + 12_348 }, () => 256 * random());
@@ -24,12 +38,13 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
   };
   const scales = halves(() => 0.005 + 0.01 * random());
   const floats = halves(() => 0.04 * (random() - 0.5));
-  const zeros = new Uint8Array(PIECE).fill(0x77);
+  const zeros = format === "gptq" ? new Uint8Array(PIECE).fill(0x77) : codes;
   const packed = (module: string, rows: number, columns: number): PatternTensor[] => {
     const groups = columns / GROUP_SIZE;
     const name = (suffix: string): string => `model.layers.${module}.${suffix}`;
+    const words = format === "gptq" ? [columns / 8, rows] : [columns, rows / 8];
     return [
-      { name: name("qweight"), encoding: "I32", shape: [columns / 8, rows], pattern: codes },
+      { name: name("qweight"), encoding: "I32", shape: words, pattern: codes },
       { name: name("qzeros"), encoding: "I32", shape: [groups, rows / 8], pattern: zeros },
       { name: name("scales"), encoding: "F16", shape: [groups, rows], pattern: scales },
     ];
@@ -63,14 +78,7 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
     writeFile(join(folder, name), JSON.stringify(json, undefined, 1));
   await write("config.json", {
     ...llamaConfig(shape, "float16"),
-    quantization_config: {
-      quant_method: "gptq",
-      bits: 4,
-      group_size: GROUP_SIZE,
-      sym: true,
-      desc_act: false,
-      checkpoint_format: "gptq",
-    },
+    quantization_config: { quant_method: format, bits: 4, group_size: GROUP_SIZE, ...SETTINGS[format] },
   });
   await write("tokenizer.json", wordTokenizer(vocabularySize));
   await write("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast" });

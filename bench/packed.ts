@@ -1,8 +1,8 @@
-/** A whole conversion without floats: a GPTQ directory to GGUF, next to a plain copy of its files. */
+/** Whole conversions without floats: GPTQ and AWQ directories to GGUF, next to a plain copy of their files. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { childPath, nodeUsage } from "./child-process.ts";
-import { makePacked } from "./make-packed.ts";
+import { makePacked, type PackedFormat } from "./make-packed.ts";
 import { measureProcesses, type ProcessContender, removeOutputs, threadWords } from "./processes.ts";
 import type { Measurement } from "./results.ts";
 import { command } from "./start-up.ts";
@@ -20,19 +20,32 @@ const LAYER_BYTES = (2 * WIDTH * WIDTH + 2 * WIDTH * 512 + 3 * WIDTH * FEED_FORW
 
 /** Half as large as the model of the float conversions. */
 export async function measurePacked(folder: string, options: PackedOptions): Promise<Measurement[]> {
-  const input = join(folder, "gptq");
-  const bytes = await makePacked(input, {
+  return [
+    ...(await measureFormat("gptq", "Q4_0", folder, options)),
+    ...(await measureFormat("awq", "Q5_0", folder, options)),
+  ];
+}
+
+async function measureFormat(
+  format: PackedFormat,
+  type: "Q4_0" | "Q5_0",
+  folder: string,
+  options: PackedOptions,
+): Promise<Measurement[]> {
+  const input = join(folder, format);
+  const shape = {
     layers: Math.max(1, Math.round((options.gigabytes * 5e8) / LAYER_BYTES)),
     width: WIDTH,
     feedForward: FEED_FORWARD,
     heads: 32,
     keyValueHeads: 8,
     vocabularySize: 4096,
-  });
+  };
+  const bytes = await makePacked(input, shape, format);
   const output = (contender: string): string =>
-    join(folder, contender === "copy" ? "gptq-copy" : "packed.gguf");
+    join(folder, contender === "copy" ? `${format}-copy` : "packed.gguf");
   const jobs = ["--jobs", String(options.threads)];
-  const to = ["--to", "gguf:q4_0", "--no-verify", "--overwrite"];
+  const to = ["--to", `gguf:${type.toLowerCase()}`, "--no-verify", "--overwrite"];
   const contenders: ProcessContender[] = [
     {
       name: "copy",
@@ -46,7 +59,7 @@ export async function measurePacked(folder: string, options: PackedOptions): Pro
       run: () => nodeUsage(command, ["convert", input, output("requant"), ...to, ...jobs]),
     },
   ];
-  const task = `GPTQ 4-bit → Q4_0, ${threadWords(options.threads)}`;
+  const task = `${format.toUpperCase()} 4-bit → ${type}, ${threadWords(options.threads)}`;
   const measured = await measureProcesses(
     { part: "packed", task, bytes, rounds: options.rounds },
     contenders,

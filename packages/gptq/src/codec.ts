@@ -288,13 +288,8 @@ function columnStreams(
   };
 }
 
-interface Parameters extends GroupedParameters {
-  /** The zero point that all groups have; undefined where they differ. */
-  readonly onlyZero: number | undefined;
-}
-
 /** Scales and zero points are read on first use: most weights are passed on in their packed form. */
-function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): Parameters {
+function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): GroupedParameters {
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words =
     layout.hasZeros === false
@@ -313,6 +308,7 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
     columns,
     groupCount,
     groupOfColumn,
+    groupHalves: scale === "F16" ? readWords(scales, 16) : undefined,
     get groupScales() {
       groupScales ??= readFloats(scales, scale);
       return groupScales;
@@ -341,7 +337,7 @@ export function storedGroups(layout: GptqLayout, bytes: PartBytes, place?: Error
  * @throws FormatError when a scale is not finite
  */
 function zerosOf(
-  parameters: Parameters,
+  parameters: GroupedParameters,
   halves: Uint16Array | undefined,
   place?: ErrorPlace,
 ): PackedNibbles["zeros"] | undefined {

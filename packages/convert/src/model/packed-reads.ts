@@ -1,6 +1,7 @@
 import { FormatError } from "@requant/core";
 import type { Examination, OpenableWeight, OpenedWeight, StoredPart } from "@requant/core/format";
 import { allocateKernelBuffer } from "@requant/core/kernels";
+import { ReadBuffers } from "./read-buffers.ts";
 
 export interface LinearReads {
   examine(name: string): Promise<Examination>;
@@ -50,6 +51,8 @@ export function linearReads(
   readInto: (part: StoredPart, target: Uint8Array) => Promise<void>,
 ): LinearReads {
   const examinations = new Map<string, Promise<Examination>>();
+  /** Memory of examinations, which keep no bytes. */
+  const buffers = new ReadBuffers(2);
   /** The last used first. */
   let held: Opened[] = [];
   /** Weights that `hold` keeps, and how often. */
@@ -71,7 +74,7 @@ export function linearReads(
       memory.byteLength >= byteLength && (memory.reserved || memory.byteLength <= 4 * byteLength);
     const taken = free.find((memory) => memory.reserved && fits(memory)) ?? free.find(fits);
     free = free.filter((memory) => memory !== taken);
-    return taken ?? plainMemory(byteLength);
+    return taken ?? plainMemory(new Uint8Array(byteLength));
   }
 
   /** One that is not reserved is kept at most. */
@@ -84,7 +87,13 @@ export function linearReads(
     if (known !== undefined) return known;
     const weight = weightOf(name);
     const wanted = partsOf(name).filter(({ suffix }) => weight.parameterSuffixes.includes(suffix));
-    const found = readParts(wanted, plainMemory(lengthOf(wanted))).then((bytes) => weight.examine(bytes));
+    const memory = buffers.take(lengthOf(wanted));
+    // after a failure the memory is not used again: a read may still be on its way
+    const found = readParts(wanted, plainMemory(memory)).then((bytes) => {
+      const examination = weight.examine(bytes);
+      buffers.giveBack(memory);
+      return examination;
+    });
     examinations.set(name, found);
     // after a failure the next call reads again
     found.catch(() => examinations.delete(name));
@@ -200,9 +209,12 @@ function lengthOf(parts: readonly StoredPart[]): number {
   return parts.reduce((sum, { byteLength }) => sum + alignedLength(byteLength), 0);
 }
 
-function plainMemory(byteLength: number): PartsMemory {
-  const buffer = new ArrayBuffer(byteLength);
-  return { byteLength, bytes: (start, end) => new Uint8Array(buffer, start, end - start), reserved: false };
+function plainMemory({ buffer, byteOffset, byteLength }: Uint8Array): PartsMemory {
+  return {
+    byteLength,
+    bytes: (start, end) => new Uint8Array(buffer, byteOffset + start, end - start),
+    reserved: false,
+  };
 }
 
 /** False where the memory of kernels has grown since: the views of it that there were are empty. */

@@ -59,7 +59,7 @@ export function e2m1Facts(
 }
 
 function parameterFacts(arrays: reference.ParameterArrays, place: ErrorPlace): reference.ParameterFacts {
-  return factsInKernel(arrays.scales, arrays.zeros) ?? reference.parameterFacts(arrays, place);
+  return factsInKernel(arrays) ?? reference.parameterFacts(arrays, place);
 }
 
 /** The bits of the kernel's result. */
@@ -69,26 +69,40 @@ const NOT_HALF = 4;
 const NOT_BFLOAT = 8;
 const OFFSET_NOT_HALF = 16;
 
+/** Eight smallest and eight largest zero points. */
+const RANGE_BYTE_LENGTH = 32;
+
 /** How many numbers one kernel call examines, eight at a time. */
 const STEP = SCRATCH_BYTE_LENGTH / 4;
 
 /** Undefined where there is no kernel, or where the reference must examine the numbers one by one. */
-function factsInKernel(scales: Float32Array, zeros: Int16Array): reference.ParameterFacts | undefined {
+function factsInKernel(arrays: reference.ParameterArrays): reference.ParameterFacts | undefined {
   const kernel = coreKernels.kernel("parameterFacts");
-  const length = scales.length - (scales.length % 8);
+  const widen = coreKernels.kernel("dequantizeF16");
+  if (kernel === undefined || widen === undefined) return undefined;
+  const { halves, onlyZero } = arrays;
+  const scales = halves ?? arrays.scales;
+  const zeros = onlyZero === undefined ? arrays.zeros : undefined;
+  const { length } = scales;
   // only whole steps: the rest would be examined one by one
-  if (kernel === undefined || length === 0 || length !== scales.length || zeros.length !== length)
-    return undefined;
+  if (length === 0 || length % 8 !== 0 || (zeros !== undefined && zeros.length !== length)) return undefined;
   const { buffer } = kernelMemory();
   const [scalesAt, zerosAt, rangeAt] = [scratchOffset(0), scratchOffset(1), scratchOffset(2)];
-  const range = new Int16Array(buffer, rangeAt, 16);
-  range.fill(zeros[0]!);
+  const halvesAt = rangeAt + RANGE_BYTE_LENGTH;
+  const range = new Int16Array(buffer, rangeAt, RANGE_BYTE_LENGTH / 2);
+  range.fill(onlyZero ?? zeros![0]!);
+  if (onlyZero !== undefined) new Int16Array(buffer, zerosAt, Math.min(STEP, length)).fill(onlyZero);
   let found = 0;
   for (let start = 0; start < length; start += STEP) {
     const end = Math.min(start + STEP, length);
-    new Float32Array(buffer, scalesAt, end - start).set(scales.subarray(start, end));
-    new Int16Array(buffer, zerosAt, end - start).set(zeros.subarray(start, end));
-    found |= kernel(scalesAt, zerosAt, end - start, rangeAt);
+    const count = end - start;
+    if (halves === undefined) new Float32Array(buffer, scalesAt, count).set(scales.subarray(start, end));
+    else {
+      new Uint16Array(buffer, halvesAt, count).set(halves.subarray(start, end));
+      widen(halvesAt, count, scalesAt);
+    }
+    if (zeros !== undefined) new Int16Array(buffer, zerosAt, count).set(zeros.subarray(start, end));
+    found |= kernel(scalesAt, zerosAt, count, rangeAt);
   }
   // a message names the scale; a product with a scale that is no f16 may be inexact in f32
   if ((found & (NOT_FINITE | NOT_HALF)) !== 0) return undefined;

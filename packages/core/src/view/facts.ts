@@ -3,6 +3,7 @@ import { FormatError } from "../errors.ts";
 import { floatToHalf, halfToFloat } from "../numeric/half.ts";
 import { transposed } from "../numeric/transposed.ts";
 import { groupSizeOf, type IntegerView } from "./integer-view.ts";
+import { groupSeams, isScattered, NO_VALUES, sharedBlockSize } from "./shared-blocks.ts";
 
 /**
  * What decides whether another layout can hold a view exactly. All but the offsets is known from the small stored parts
@@ -66,6 +67,10 @@ export interface GroupedParameters extends Omit<ViewParameters, "scales" | "zero
   readonly groupScales: Float32Array;
   /** `groupZeros[group × rows + row]`. */
   readonly groupZeros: Int16Array;
+  /** The scales as they are stored, where that is f16: facts are then found without an array of floats. */
+  readonly groupHalves?: Uint16Array | undefined;
+  /** The zero point that all groups have, where it is known: facts are then found without an array of them. */
+  readonly onlyZero?: number | undefined;
 }
 
 /** The view's own order, made of scales or zero points when they are first asked for. */
@@ -89,9 +94,6 @@ export function parametersByRow(parameters: GroupedParameters): ViewParameters {
     rounding,
   };
 }
-
-/** Sizes of blocks that `scaleBlockSize` and `zeroBlockSize` tell apart, the largest first. */
-export const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
 
 /**
  * Facts of a view from its small parts; `maxCode` is the largest code its layout can store.
@@ -135,13 +137,30 @@ export function groupedRanges(
 export interface ParameterArrays {
   readonly scales: Float32Array;
   readonly zeros: Int16Array;
+  /** The scales as f16, where they are stored so. */
+  readonly halves?: Uint16Array | undefined;
+  /** The zero point that all have, where it is known. */
+  readonly onlyZero?: number | undefined;
   readonly groupStep: number;
   readonly rowStep: number;
   readonly isByGroup: boolean;
 }
 
-function arraysOf({ rows, groupScales, groupZeros }: GroupedParameters): ParameterArrays {
-  return { scales: groupScales, zeros: groupZeros, groupStep: rows, rowStep: 1, isByGroup: true };
+/** Arrays that are made on first use are not made here. */
+function arraysOf(parameters: GroupedParameters): ParameterArrays {
+  return {
+    get scales() {
+      return parameters.groupScales;
+    },
+    get zeros() {
+      return parameters.groupZeros;
+    },
+    halves: parameters.groupHalves,
+    onlyZero: parameters.onlyZero,
+    groupStep: parameters.rows,
+    rowStep: 1,
+    isByGroup: true,
+  };
 }
 
 /** The part of `ViewFacts` that depends on scales and zero points, but not on their columns. */
@@ -165,21 +184,21 @@ function factsOf(
 ): ViewFacts {
   const { rows, columns, groupCount, groupOfColumn, rounding } = view;
   const seams = groupSeams(groupOfColumn);
+  const isOneZero = parameters.minZero === parameters.maxZero;
   return {
     rows,
     columns,
     groupCount,
     groupSize: groupSizeOf(groupOfColumn),
     scattered: isScattered(groupOfColumn),
-    scaleBlockSize: sharedBlockSize(rows, columns, seams, arrays, arrays.scales),
-    zeroBlockSize:
-      parameters.minZero === parameters.maxZero
-        ? sharedBlockSize(rows, columns, [], arrays, arrays.zeros)
-        : sharedBlockSize(rows, columns, seams, arrays, arrays.zeros),
+    scaleBlockSize: sharedBlockSize(rows, columns, seams, arrays, arrays.halves ?? arrays.scales),
+    zeroBlockSize: isOneZero
+      ? sharedBlockSize(rows, columns, [], arrays, NO_VALUES)
+      : sharedBlockSize(rows, columns, seams, arrays, arrays.zeros),
     maxCode,
     minOffset: -parameters.maxZero,
     maxOffset: maxCode - parameters.minZero,
-    symmetric: parameters.minZero === parameters.maxZero && parameters.minZero === (maxCode + 1) / 2,
+    symmetric: isOneZero && parameters.minZero === (maxCode + 1) / 2,
     ...parameters,
     rounding,
     storedOffsets: "integer",
@@ -264,61 +283,4 @@ export function isBfloat(value: number): boolean {
   if (magnitude >= 2 ** -126 && magnitude < 2 ** 127) return hasBits(value, EIGHT_BITS);
   floatScratch[0] = value;
   return floatScratch[0] === value && (bitScratch[0]! & 0xffff) === 0;
-}
-
-function isScattered(groupOfColumn: Int32Array): boolean {
-  for (let column = 1; column < groupOfColumn.length; column++) {
-    if (groupOfColumn[column]! < groupOfColumn[column - 1]!) return true;
-  }
-  return false;
-}
-
-/** A column whose group is not that of the column before. */
-interface Seam {
-  readonly column: number;
-  readonly left: number;
-  readonly right: number;
-}
-
-function groupSeams(groupOfColumn: Int32Array): Seam[] {
-  const seams: Seam[] = [];
-  for (let column = 1; column < groupOfColumn.length; column++) {
-    const left = groupOfColumn[column - 1]!;
-    const right = groupOfColumn[column]!;
-    if (left !== right) seams.push({ column, left, right });
-  }
-  return seams;
-}
-
-/** The largest aligned block in which neighbouring groups, where a block holds several, have equal values in every row. */
-function sharedBlockSize(
-  rows: number,
-  columns: number,
-  seams: readonly Seam[],
-  { groupStep, rowStep }: ParameterArrays,
-  values: Float32Array | Int16Array,
-): number {
-  /** Equal in all rows? asked once per pair of neighbouring groups */
-  const known = new Map<string, boolean>();
-  const equal = ({ left, right }: Seam): boolean => {
-    const key = `${left} ${right}`;
-    let answer = known.get(key);
-    if (answer === undefined) {
-      answer = true;
-      const ahead = (right - left) * groupStep;
-      for (let row = 0, at = left * groupStep; row < rows; row++, at += rowStep) {
-        if (values[at] !== values[at + ahead]) {
-          answer = false;
-          break;
-        }
-      }
-      known.set(key, answer);
-    }
-    return answer;
-  };
-  return (
-    BLOCK_SIZES.find(
-      (size) => columns % size === 0 && seams.every((seam) => seam.column % size === 0 || equal(seam)),
-    ) ?? 1
-  );
 }

@@ -1,8 +1,9 @@
 /** What all groups of a hidden grid have in common: its width, and what decides whether another layout holds it. */
-import { BLOCK_SIZES, isHalf, type ViewFacts } from "./facts.ts";
+import { isHalf, type ViewFacts } from "./facts.ts";
 import { FIT_LENGTH, HOW } from "./hidden-fits.ts";
 import type { HiddenGrid } from "./hidden-grid.ts";
 import { ScaleKinds } from "./hidden-scale.ts";
+import { BLOCK_SIZES } from "./shared-blocks.ts";
 import { REACH } from "./table-facts.ts";
 
 /** Bits of codes around the middle of their range that hold levels from `min` to `max`. */

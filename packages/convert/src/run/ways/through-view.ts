@@ -14,6 +14,12 @@ import { isMeasured } from "../measured.ts";
 const ROWS_PER_WORD = 32;
 
 /**
+ * New bytes of a band of a packed weight, of the f32 bytes that a band may have. Its parts are in memory already and no
+ * weight becomes a float, so only the new bytes take memory; and the codes of few rows are short runs, far apart.
+ */
+const PACKED_SHARE = 1 / 2;
+
+/**
  * Where values change, the meter gets both sides decoded. Scales that are not finite were refused with the facts of the
  * view.
  */
@@ -23,10 +29,13 @@ export const throughView: WayRunner = {
     const units = rowUnits(task, rows);
     const decodes = isMeasured(task);
     const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
+    const isPacked = task.whole === true && !decodes && gridsOf(task) === undefined;
     return {
       ...units,
       mostUnits(bandByteLength) {
-        const most = units.mostUnits(bandByteLength);
+        const byFloats = units.mostUnits(bandByteLength);
+        const byBytes = Math.floor((bandByteLength * PACKED_SHARE) / Math.max(1, units.unitByteLength));
+        const most = isPacked ? Math.max(byFloats, byBytes) : byFloats;
         return most > ROWS_PER_WORD ? most - (most % ROWS_PER_WORD) : most;
       },
       sizes: (count) => ({
