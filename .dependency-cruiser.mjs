@@ -9,7 +9,7 @@ const reference = [
   "^packages/awq/src/order\\.ts$",
   "^packages/bitsandbytes/src/nibble-blocks\\.ts$",
   "^packages/mxfp/src/pairs\\.ts$",
-  "^packages/convert/src/run/(checksum|error-meter)\\.ts$",
+  "^packages/convert/src/run/(checksum|comparison|error-meter)\\.ts$",
 ];
 
 /** The layers of packages/convert/src, from the bottom up. */

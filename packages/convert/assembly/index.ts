@@ -1,5 +1,12 @@
 /** The kernels of @requant/convert. What each must do is written in the file of the same name under src/. */
 export { checksum, checksumHigh } from "./checksum";
+export {
+  addDifferences,
+  differenceCount,
+  differencesSignal,
+  firstDifference,
+  largestDifference,
+} from "./comparison";
 export { addSquaredErrors, expectedSquares, largestError } from "./error-meter";
 export { firstNonFinite } from "./first-non-finite";
 

@@ -1,5 +1,5 @@
 /**
- * The kernels of the error meter, of the checksum and of the look for NaN against their TypeScript twins, and that they write to nothing: they
+ * The kernels of the error meter, of the comparison, of the checksum and of the look for NaN against their TypeScript twins, and that they write to nothing: they
  * only read, and answer with numbers. REQUANT_SEED=<number> replays a run.
  */
 
@@ -14,6 +14,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
 import * as reference from "../src/run/checksum.ts";
 import { checksum } from "../src/run/checksum-twin.ts";
+import { comparer as comparerHere } from "../src/run/comparison.ts";
+import { comparer } from "../src/run/comparison-twin.ts";
 import { compareValues } from "../src/run/error-meter.ts";
 import { errorMeter, firstNonFinite } from "../src/run/error-meter-twin.ts";
 import { firstNonFinite as firstNonFiniteHere } from "../src/run/first-non-finite.ts";
@@ -77,6 +79,22 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
       return meter.sums();
     });
     expect(found).toEqual(wanted);
+  });
+
+  it.each(lengths)("compare %i values to the same bits, and write nothing", (count) => {
+    // any bits: NaNs, infinities and subnormal numbers among them; every third pair is equal
+    const words = randomWords(2 * count, seed ^ count);
+    for (let i = 0; i < count; i += 3) words[count + i] = words[i] ?? 0;
+    const bytes = new Uint8Array(words.buffer);
+    const [a, b] = [bytes.slice(0, 4 * count), bytes.slice(4 * count)];
+    const wanted = comparerHere();
+    wanted.add(floatsOf(a), floatsOf(b));
+    const found = untouched([a, b], 4, ([x = a, y = b]) => {
+      const own = comparer();
+      own.add(floatsOf(x), floatsOf(y));
+      return own.result();
+    });
+    expect(found).toEqual(wanted.result());
   });
 
   it.each(lengths)("find the first of %i values that is not finite, and write nothing", (count) => {

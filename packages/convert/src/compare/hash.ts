@@ -1,12 +1,11 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { ByteHash, ByteSource } from "@requant/core";
-import { openWeight, type WeightPlan } from "@requant/models";
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimed } from "../model/packed-sources.ts";
-import { BAND_BYTE_LENGTH, bandMemory, rowBands } from "../model/row-bands.ts";
-import { weightSource } from "../model/weight-source.ts";
+import { BAND_BYTE_LENGTH } from "../model/row-bands.ts";
+import { type WeightBands, weightMemory } from "../model/weight-bands.ts";
 import { canonicalPlans } from "./naming.ts";
 
 /** What `hashModel` hashes beside the files. */
@@ -70,6 +69,7 @@ export async function hashModel(model: Model, options: HashOptions = {}): Promis
   let done = 0;
   const work: HashWork = {
     createHash: options.createHash ?? scriptSha256,
+    piece: new Uint8Array(BAND_BYTE_LENGTH),
     advance(byteLength) {
       options.signal?.throwIfAborted();
       done += byteLength;
@@ -83,7 +83,7 @@ export async function hashModel(model: Model, options: HashOptions = {}): Promis
       files.push({
         name,
         byteLength,
-        sha256: await hashPieces(byteLength, (start, end) => source.read(start, end), work),
+        sha256: await hashPieces(byteLength, (target, start) => source.readInto(target, start), work),
       });
     } finally {
       await source.close();
@@ -106,8 +106,9 @@ export function hashSource(
   }: Pick<HashOptions, "createHash" | "onProgress" | "signal"> = {},
 ): Promise<string> {
   let done = 0;
-  return hashPieces(source.byteLength, (start, end) => source.read(start, end), {
+  return hashPieces(source.byteLength, (target, start) => source.readInto(target, start), {
     createHash,
+    piece: new Uint8Array(Math.min(BAND_BYTE_LENGTH, source.byteLength)),
     advance(byteLength) {
       signal?.throwIfAborted();
       done += byteLength;
@@ -119,6 +120,8 @@ export function hashSource(
 /** What all hashes of one call share. */
 interface HashWork {
   readonly createHash: () => ByteHash;
+  /** Memory for one piece of a file. */
+  readonly piece: Uint8Array;
   advance(byteLength: number): void;
 }
 
@@ -134,12 +137,13 @@ function scriptSha256(): ByteHash {
 
 async function hashPieces(
   byteLength: number,
-  read: (start: number, end: number) => Promise<Uint8Array>,
-  { createHash, advance }: HashWork,
+  readInto: (target: Uint8Array, start: number) => Promise<void>,
+  { createHash, piece, advance }: HashWork,
 ): Promise<string> {
   const hash = createHash();
-  for (let start = 0; start < byteLength; start += BAND_BYTE_LENGTH) {
-    const bytes = await read(start, Math.min(start + BAND_BYTE_LENGTH, byteLength));
+  for (let start = 0; start < byteLength; start += piece.byteLength) {
+    const bytes = piece.subarray(0, byteLength - start);
+    await readInto(bytes, start);
     hash.update(bytes);
     advance(bytes.byteLength);
   }
@@ -149,7 +153,7 @@ async function hashPieces(
 async function hashTensors(model: Model, work: HashWork): Promise<TensorHash[]> {
   const hashes: TensorHash[] = [];
   for (const { name, shape, encoding, byteLength } of model.storedTensors) {
-    const digest = await hashPieces(byteLength, (start, end) => model.readBytes(name, start, end), work);
+    const digest = await hashPieces(byteLength, (target, start) => model.readInto(name, start, target), work);
     hashes.push({ name, shape, encoding, sha256: digest });
   }
   return hashes;
@@ -160,28 +164,30 @@ async function hashValues(model: Model, work: HashWork): Promise<NonNullable<Has
   const sorted = [...plans].sort((a, b) => (a.name < b.name ? -1 : 1));
   const all = work.createHash();
   const tensors: ValueHash[] = [];
-  for (const plan of sorted) {
-    const digest = await hashWeight(model, plan, work);
-    all.update(utf8ToBytes(`${plan.name}\t${plan.shape.join(",")}\t${digest}\n`));
-    tensors.push({ name: plan.name, shape: plan.shape, sha256: digest });
-    work.advance(
-      plan.inputs.reduce(
-        (sum, input) => sum + ("tensor" in input ? model.tensor(input.tensor).byteLength : 0),
-        0,
-      ),
-    );
+  const memory = weightMemory(model, sorted);
+  try {
+    for (const plan of sorted) {
+      const digest = await hashWeight(memory.open(plan), work);
+      all.update(utf8ToBytes(`${plan.name}\t${plan.shape.join(",")}\t${digest}\n`));
+      tensors.push({ name: plan.name, shape: plan.shape, sha256: digest });
+      work.advance(
+        plan.inputs.reduce(
+          (sum, input) => sum + ("tensor" in input ? model.tensor(input.tensor).byteLength : 0),
+          0,
+        ),
+      );
+    }
+  } finally {
+    memory.release();
   }
   return { naming, sha256: all.hex(), tensors };
 }
 
-async function hashWeight(model: Model, plan: WeightPlan, { createHash }: HashWork): Promise<string> {
-  const reader = openWeight(plan, weightSource(model));
-  const memory = bandMemory(plan.shape);
+async function hashWeight(weight: WeightBands, { createHash }: HashWork): Promise<string> {
   const hash = createHash();
-  for (const rows of rowBands(plan.shape)) {
-    const values = memory(rows);
-    await reader.readRows(rows.start, rows.end, values);
-    hash.update(floatBytes(values));
+  for (const band of weight.bands) {
+    await weight.read(band);
+    for (const rows of weight.steps(band)) hash.update(floatBytes(weight.values(rows)));
   }
   return hash.hex();
 }

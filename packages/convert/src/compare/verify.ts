@@ -7,7 +7,7 @@ import {
   UsageError,
 } from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
-import { type IntegerView, roundToHalf } from "@requant/core/view";
+import type { IntegerView } from "@requant/core/view";
 import {
   isRowSelection,
   openWeight,
@@ -17,11 +17,11 @@ import {
 } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimed } from "../model/packed-sources.ts";
-import { bandMemory, rowBands } from "../model/row-bands.ts";
 import { integerRows } from "../model/view-rows.ts";
+import { type WeightMemory, weightMemory } from "../model/weight-bands.ts";
 import { weightSource } from "../model/weight-source.ts";
-import { comparer } from "../run/comparison.ts";
 import { sourceEncodings } from "../run/weights.ts";
+import { comparesInHalf, compareValues } from "./compare-values.ts";
 import { diagnose, diagnosed, diagnoses, transposed } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
 
@@ -104,29 +104,30 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
     return planB === undefined ? [] : [{ planA, planB }];
   });
   const total = pairs.reduce((sum, { planA }) => sum + elementCount(planA.shape), 0);
+  const comparable = pairs.filter(({ planA, planB }) => sameShape(planA.shape, planB.shape));
+  const memory = [
+    weightMemory(
+      a,
+      comparable.map(({ planA }) => planA),
+    ),
+    weightMemory(
+      b,
+      comparable.map(({ planB }) => planB),
+    ),
+  ] as const;
   let done = 0;
-  for (const { planA, planB } of pairs) {
-    if (!sameShape(planA.shape, planB.shape)) {
-      shapesDiffer.push({
-        name: planA.name,
-        a: planA.shape,
-        b: planB.shape,
-        ...(sameShape([...planA.shape].reverse(), planB.shape)
-          ? {
-              diagnosis: diagnosed(
-                transposed,
-                "Transposed: the second model's shape is the first one's, turned.",
-                planA.name,
-              ),
-            }
-          : {}),
-      });
-    } else {
-      const own = await verifyTensor(a, planA, b, planB, tolerance, options);
-      tensors.push(own);
+  try {
+    for (const { planA, planB } of pairs) {
+      if (sameShape(planA.shape, planB.shape)) {
+        tensors.push(await verifyTensor(a, planA, b, planB, { ...options, tolerance, memory }));
+      } else {
+        shapesDiffer.push(differentShapes(planA, planB));
+      }
+      done += elementCount(planA.shape);
+      options.onProgress?.(planA.name, done, total);
     }
-    done += elementCount(planA.shape);
-    options.onProgress?.(planA.name, done, total);
+  } finally {
+    for (const each of memory) each.release();
   }
   const onlyInA = plansA.filter(({ name }) => !inB.has(name)).map(({ name }) => name);
   const onlyInB = plansB.filter(({ name }) => !inA.has(name)).map(({ name }) => name);
@@ -142,6 +143,13 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
     onlyInB,
     shapesDiffer,
   };
+}
+
+function differentShapes(a: WeightPlan, b: WeightPlan): VerifyReport["shapesDiffer"][number] {
+  const shapes = { name: a.name, a: a.shape, b: b.shape };
+  if (!sameShape([...a.shape].reverse(), b.shape)) return shapes;
+  const message = "Transposed: the second model's shape is the first one's, turned.";
+  return { ...shapes, diagnosis: diagnosed(transposed, message, a.name) };
 }
 
 /** Both models' weights under the same names. */
@@ -167,34 +175,35 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return trim(a) === trim(b);
 }
 
+interface TensorOptions extends Pick<VerifyOptions, "diagnoses" | "signal"> {
+  readonly tolerance: number;
+  /** Of the first and of the second model. */
+  readonly memory: readonly [WeightMemory, WeightMemory];
+}
+
 async function verifyTensor(
   a: Model,
   planA: WeightPlan,
   b: Model,
   planB: WeightPlan,
-  tolerance: number,
-  options: VerifyOptions,
+  options: TensorOptions,
 ): Promise<VerifiedTensor> {
-  const [readerA, readerB] = [openWeight(planA, weightSource(a)), openWeight(planB, weightSource(b))];
-  const [memoryA, memoryB] = [bandMemory(planA.shape), bandMemory(planA.shape)];
-  const comparison = comparer();
+  const { memory } = options;
   const halves = await comparesInHalf(a, planA, b, planB);
-  for (const rows of rowBands(planA.shape)) {
-    options.signal?.throwIfAborted();
-    const [bandA, bandB] = [memoryA(rows), memoryB(rows)];
-    await readerA.readRows(rows.start, rows.end, bandA);
-    await readerB.readRows(rows.start, rows.end, bandB);
-    if (halves) for (const band of [bandA, bandB]) roundToHalf(band);
-    comparison.add(bandA, bandB);
-  }
   const { equal, maxAbsError, rmse, relativeRmse, sqnr, firstDifference, differences, finite } =
-    comparison.result();
-  const ok = equal || relativeRmse <= tolerance;
+    await compareValues(memory[0].open(planA), memory[1].open(planB), { halves, signal: options.signal });
+  const ok = equal || relativeRmse <= options.tolerance;
   const diagnosis = ok
     ? undefined
     : await diagnose(
         {
-          ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
+          ...suspect(
+            planA,
+            openWeight(planA, weightSource(a)),
+            openWeight(planB, weightSource(b)),
+            relativeRmse,
+            headCounts(a, b),
+          ),
           views: { a: await viewReader(a, planA), b: await viewReader(b, planB) },
         },
         options.diagnoses ?? diagnoses,
@@ -216,22 +225,6 @@ async function verifyTensor(
     finite,
     ...(diagnosis === undefined ? {} : { diagnosis }),
   };
-}
-
-/** One side's values are rounded to f16 by its own rule, and the other side's readers round theirs. */
-async function comparesInHalf(a: Model, planA: WeightPlan, b: Model, planB: WeightPlan): Promise<boolean> {
-  const kinds = [await roundingOf(a, planA), await roundingOf(b, planB)];
-  return kinds.includes("stored") && kinds.includes("reader");
-}
-
-async function roundingOf(model: Model, plan: WeightPlan): Promise<"stored" | "reader" | undefined> {
-  const [name, ...others] = plannedSources(plan);
-  if (name === undefined || others.length > 0) return undefined;
-  const { packed } = model.weight(name);
-  if (packed === undefined) return undefined;
-  const { facts, layout } = await packed.examine();
-  if (facts?.rounding === "f16") return "stored";
-  return "scale" in layout && layout.scale === "F16" ? "reader" : undefined;
 }
 
 /** As in plans: what no file stores is computed. */

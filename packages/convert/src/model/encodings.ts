@@ -29,6 +29,11 @@ export function codecOf(encoding: string, place?: ErrorPlace): BlockCodec {
   return codec;
 }
 
+/** The same; undefined where there is none. */
+export function knownCodec(encoding: string): BlockCodec | undefined {
+  return codecs.get(encoding);
+}
+
 /** A codec that also encodes. @throws UnsupportedError */
 export function encoderOf(
   encoding: string,

@@ -82,10 +82,11 @@ export function scaledWeightOf(weight: StoredWeight, scale: StoredWeight): Store
     const view = isLevelView(read.view) ? read.view : levelViewOf(read.view);
     return { view: { ...view, factors: [...view.factors, await factorOf(rowStart, rowEnd)] } };
   }
+  const { stored: _, ...unscaled } = weight;
   return {
-    ...weight,
-    readView: (rowStart, rowEnd, unscaled) =>
-      unscaled === true ? weight.readView(rowStart, rowEnd) : readScaled(rowStart, rowEnd),
+    ...unscaled,
+    readView: (rowStart, rowEnd, isUnscaled) =>
+      isUnscaled === true ? weight.readView(rowStart, rowEnd) : readScaled(rowStart, rowEnd),
     async readRows(rowStart, rowEnd, out) {
       const { view, misfit } = await readScaled(rowStart, rowEnd);
       if (view === undefined)

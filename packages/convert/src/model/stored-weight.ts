@@ -3,7 +3,7 @@ import { type ErrorPlace, elementCount, rowCount, UnsupportedError, UsageError }
 import type { Examination, OpenedWeight } from "@requant/core/format";
 import type { Reformed, StoredView } from "@requant/core/view";
 import { blocksToView, viewSourceByName } from "@requant/gguf";
-import { codecOf } from "./encodings.ts";
+import { codecOf, knownCodec } from "./encodings.ts";
 import type { ModelTensor } from "./model-tensor.ts";
 import type { LinearReads } from "./packed-reads.ts";
 import type { PagedReads } from "./paged-reads.ts";
@@ -20,6 +20,17 @@ export interface StoredWeight {
   readView(rowStart: number, rowEnd: number, unscaled?: boolean): Promise<Reformed<StoredView>>;
   /** Set where several stored tensors make the weight. */
   readonly packed?: PackedReads | undefined;
+  /** Set where each row is whole blocks of one stored tensor. */
+  readonly stored?: StoredRows | undefined;
+}
+
+/** Rows that are read as they are stored, and decoded apart from that: a few at a time stay in a core's cache. */
+export interface StoredRows {
+  readonly rowByteLength: number;
+  /** Fills `target` with the bytes of the rows from `rowStart` on. */
+  read(rowStart: number, target: Uint8Array): Promise<void>;
+  /** The values of whole rows. */
+  decode(bytes: Uint8Array, out: Float32Array): void;
 }
 
 /** What only a packed weight can. */
@@ -75,6 +86,7 @@ export function blockWeightOf(
   const length = shape.at(-1) ?? 1;
   return {
     tensor,
+    stored: storedRowsOf(tensor, reads),
     async readRows(rowStart, rowEnd, out) {
       const [start, end] = [rowStart * length, rowEnd * length];
       checkRowsInside(tensor, rowStart, rowEnd);
@@ -100,6 +112,21 @@ export function blockWeightOf(
         view: blocksToView(type, bytes, rowEnd - rowStart, length),
       }));
     },
+  };
+}
+
+function storedRowsOf(tensor: ModelTensor, reads: PagedReads<ModelTensor>): StoredRows | undefined {
+  const codec = knownCodec(tensor.encoding);
+  const length = tensor.shape.at(-1) ?? 1;
+  if (codec === undefined || length % codec.blockSize !== 0) return undefined;
+  const rowByteLength = (length / codec.blockSize) * codec.blockByteLength;
+  return {
+    rowByteLength,
+    async read(rowStart, target) {
+      checkRowsInside(tensor, rowStart, rowStart + target.byteLength / rowByteLength);
+      await reads.into(tensor, rowStart * rowByteLength, target);
+    },
+    decode: (bytes, out) => codec.dequantize(bytes, out),
   };
 }
 
