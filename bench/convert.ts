@@ -100,7 +100,7 @@ async function measureTarget(
 ): Promise<Measurement[]> {
   const { name, to, fileType, pure = false } = target;
   const { size: bytes } = await stat(input);
-  const output = (contender: string): string => `${input}-${contender}.out`;
+  const output = (contender: string): string => `${input}-${contender}.gguf`;
   const convert = (path: string, ...more: string[]) =>
     nodeUsage(command, [
       ...["convert", input, path, "--to", `gguf:${to}`, "--overwrite", "--jobs", String(threads)],

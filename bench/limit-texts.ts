@@ -18,19 +18,28 @@ export type GoalName =
   | "memory";
 
 export const limitTexts: Readonly<Record<GoalName, string>> = {
-  q8_0: "To be written.",
-  q4_0: "To be written.",
-  q4_k_m: "To be written.",
-  hf: "To be written.",
-  importance: "To be written.",
-  packed: "To be written.",
-  linear: "To be written.",
-  twins: "To be written.",
-  verify: "To be written.",
-  edits: "To be written.",
-  rounding: "To be written.",
-  header: "To be written.",
-  browser: "To be written.",
-  growth: "To be written.",
-  memory: "To be written.",
+  q8_0: 'The kernel is many times as fast as native ggml, so what is left is mostly not arithmetic: reading and writing (the row "read and write" is what the system takes for that alone), the start of Node and of the workers, measuring the error of each weight, and reading the output again. The row with `--no-verify` shows what the reading again costs.',
+  q4_0: "As for Q8_0. Without `--pure` the output tensor is Q6_K, whose search for scales takes more time than all other tensors need for Q4_0; with `--pure` reading, writing and the start are most of the time.",
+  q4_k_m:
+    "Here the search for scales is most of the time, on both sides. The ratio of the kernels alone, in the table of kernels below, is the limit: whole conversions come near it where the model is large enough that the start does not count.",
+  hf: "llama.cpp writes the whole model as a GGUF file first, and reads it again; requant does not. The converter also pays for the start of Python and torch, which a larger model pays once, too. Beyond that the limit is that of Q4_K_M.",
+  importance:
+    "The searches through the points of the codebooks are nearly all of the time, so the ratio of the kernels is the limit. llama.cpp builds its tables of neighbours at the start of each process, with one thread; the model is small, so that counts in its time.",
+  packed:
+    "No number is computed, so the bytes are the limit: a copy may stay inside the system, while a conversion must read, move codes to other places, and write. The start of Node and of the workers is in both.",
+  linear:
+    '"copy" moves each byte once with the widest instructions of the machine. The kernels move codes between column-major words and blocks of rows, 128 bits at a time, and write blocks whose length is no power of two.',
+  twins: "Kernels that are named here have no twin in WebAssembly yet.",
+  verify: `Both models are decoded to f32, and sums are taken of each weight and of each difference; the row "read" is the reading alone. \`hash --values\` cannot be faster than SHA-256 of the f32 values: the row "SHA-256" is Node's own, in native code.`,
+  edits:
+    'Where the system copies inside the kernel or shares the bytes of two files, no program that reads and writes comes near; "read and write" is the limit of a program that moves the bytes itself.',
+  rounding:
+    "Both are searches: EXL2 tries scales for each group of rows, GPTQ with mse a range of them for each group of columns. GPTQ without the search is in the table for comparison.",
+  header: `"bytes only" is the time for reading the bytes. The rest is the check of each string's length, and code that the engine has not compiled yet: later openings in the same process are faster.`,
+  browser:
+    "The same kernels run in both. The page reads through the browser's file interface and writes where the browser lets a page write, and each of these steps crosses from the page's process to the browser's.",
+  growth:
+    "Start and plan do not grow with the bytes, so the exponent in bytes is below 1 for small models. With many small tensors, the work for each tensor counts, not its weights: its line in the plan, its jobs, and its line in the report. The plan and the report are kept in memory, so the peak grows with the tensors.",
+  memory:
+    "Each worker has the memory of its kernels and its bands of rows; the main thread has the plan. The row that is named needs the largest share of the bound.",
 };
