@@ -11,7 +11,6 @@ const worker = resolve("../convert/src/run/workers/node-worker.ts");
 /** The same for the threads of a forward pass. */
 const thread = resolve("../calibrate/src/compute/node-thread.ts");
 
-const entry = { bin: "src/bin.ts", "node-worker": worker, "node-thread": thread };
 const chunks = resolve("node_modules/.cache/requant-command");
 // commander is CommonJS and requires Node's own modules
 const banner =
@@ -25,7 +24,7 @@ const banner =
  * The library entry stays as in every other package.
  */
 const command = defineConfig({
-  entry,
+  entry: { bin: "src/bin.ts", "node-worker": worker, "node-thread": thread },
   outDir: chunks,
   format: ["esm"],
   target: "node20",
@@ -73,7 +72,7 @@ const command = defineConfig({
     joinChunks({
       from: chunks,
       to: resolve("dist"),
-      entries: Object.keys(entry),
+      entries: ["bin", "node-worker", "node-thread"],
       levels: ["command", "inspect", "convert"],
       thread: "node-worker",
       banner,
