@@ -188,7 +188,7 @@ export {
   type StatisticsLocation,
   type StatisticsSize,
 } from "./model/statistics-file.ts";
-export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
+export type { PackedReads, StoredRows, StoredWeight } from "./model/stored-weight.ts";
 export type { SourceClaims, Unclaimed } from "./model/unclaimed.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
@@ -244,7 +244,8 @@ export {
   targetWords,
 } from "./plan/target.ts";
 export type { GuideNames, PlanLinear, PlanThrough, Way } from "./plan/way.ts";
-export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
+export type { Comparer, Comparison } from "./run/comparison.ts";
+export { comparer } from "./run/comparison-twin.ts";
 export {
   existingVersions,
   type OutputStore,

@@ -3,7 +3,14 @@ import { kernelAddress } from "@requant/core/kernels";
 import { kernels } from "../model/kernels.ts";
 import * as reference from "./comparison.ts";
 
-/** Values in the kernels' memory are compared by a kernel, others in TypeScript, with the same result. */
+/**
+ * A comparison that starts empty. Values in the kernels' memory are compared by a kernel, others in TypeScript, with the same
+ * result.
+ * @example
+ * const comparison = comparer();
+ * comparison.add(expected, found);
+ * const { rmse } = comparison.result();
+ */
 export function comparer(): reference.Comparer {
   return reference.comparer(findDifferences);
 }
