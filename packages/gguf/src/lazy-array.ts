@@ -20,6 +20,9 @@ const storedArrays = /* @__PURE__ */ new WeakMap<MetadataArray, () => StoredElem
  * The bytes of an array that was read from a file, without decoding it; undefined for any other array, and for numbers that
  * were decoded already, because the decoded numbers may have been changed since. The bytes must not be changed.
  * @example
+ * import { fileSource } from "@requant/core/node";
+ * import { readGguf, storedElements } from "@requant/gguf";
+ *
  * const { metadata } = await readGguf(await fileSource("model.gguf"));
  * const tokens = metadata.get("tokenizer.ggml.tokens");
  * const stored = tokens?.type === "array" ? storedElements(tokens) : undefined;

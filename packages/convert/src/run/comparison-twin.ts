@@ -7,8 +7,10 @@ import * as reference from "./comparison.ts";
  * A comparison that starts empty. Values in the kernels' memory are compared by a kernel, others in TypeScript, with the same
  * result.
  * @example
+ * import { comparer } from "@requant/convert";
+ *
  * const comparison = comparer();
- * comparison.add(expected, found);
+ * comparison.add(Float32Array.of(1, 2), Float32Array.of(1, 2.5));
  * const { rmse } = comparison.result();
  */
 export function comparer(): reference.Comparer {
