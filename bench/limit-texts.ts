@@ -18,15 +18,15 @@ export type GoalName =
   | "memory";
 
 export const limitTexts: Readonly<Record<GoalName, string>> = {
-  q8_0: 'The kernel is many times as fast as native ggml, so what is left is mostly not arithmetic: reading and writing (the row "read and write" is what the system takes for that alone), the start of Node and of the workers, measuring the error of each weight, and reading the output again. The row with `--no-verify` shows what the reading again costs.',
-  q4_0: "As for Q8_0. Without `--pure` the output tensor is Q6_K, whose search for scales takes more time than all other tensors need for Q4_0; with `--pure` reading, writing and the start are most of the time.",
+  q8_0: 'A profile of a conversion (perf, 2026-11-30, a busy machine) shares its processor time so: the system, which copies 0.98 GB in, 0.52 GB out and 0.52 GB in again, 38 %; kernels in WebAssembly, which also decode and compare each weight, and code that the engine has compiled, about a third; interpreted and built-in JavaScript 18 %; parsing and compiling 6 %; collecting memory 3 %. A tiny model takes about half a second on the same machine: that is the start of Node, of a worker and of the command. The row "read and write" is what moving the bytes once takes by itself, and the row with `--no-verify` shows what reading the output again costs.',
+  q4_0: "As for Q8_0. Without `--pure` the output tensor is Q6_K, whose search for scales is about a quarter of the time; with `--pure` the kernels' share is smaller than that of the system, the start and JavaScript together.",
   q4_k_m:
     "Here the search for scales is most of the time, on both sides. The ratio of the kernels alone, in the table of kernels below, is the limit: whole conversions come near it where the model is large enough that the start does not count.",
   hf: "llama.cpp writes the whole model as a GGUF file first, and reads it again; requant does not. The converter also pays for the start of Python and torch, which a larger model pays once, too. Beyond that the limit is that of Q4_K_M.",
   importance:
     "The searches through the points of the codebooks are nearly all of the time, so the ratio of the kernels is the limit. llama.cpp builds its tables of neighbours at the start of each process, with one thread; the model is small, so that counts in its time.",
   packed:
-    "No number is computed, so the bytes are the limit: a copy may stay inside the system, while a conversion must read, move codes to other places, and write. The start of Node and of the workers is in both.",
+    "No number is computed, so the bytes are the limit: a copy may stay inside the system, while a conversion must read, move codes to other places, and write. The start of Node is in both; the start of the command and its worker, and the examination of the scales, are about half of the time for a model of this size. The kernel moves codes at a third to two fifths of the speed of a copy.",
   linear:
     '"copy" moves each byte once with the widest instructions of the machine. The kernels move codes between column-major words and blocks of rows, 128 bits at a time, and write blocks whose length is no power of two.',
   twins: "Kernels that are named here have no twin in WebAssembly yet.",
