@@ -17,7 +17,7 @@ import { standInHub } from "../fixtures/stand-in-hub.ts";
 const root = resolve(import.meta.dirname, "..");
 
 /** The path of the folder in pages. Folders are as long as this one, because lines are broken at their width. */
-export const SHOWN_FOLDER = "/home/you/work";
+export const SHOWN_FOLDER = "/home/you/data";
 
 export interface Workshop {
   readonly folder: string;
