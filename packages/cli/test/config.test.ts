@@ -94,7 +94,9 @@ describe("defaults from files", () => {
     expect(allowed.join(" ")).toBe(
       "context dtype exact grids jobs keep-split kv leave-output max-size max-tensors memory metadata output-tensor parts pure samples seed shard-size slices target-bpw target-size tensor tensors to token-embedding vram window",
     );
-    for (const name of ["abort", "set", "eos"]) expect(whyRefused(name, "user")).toBeDefined();
+    for (const name of ["abort", "set", "eos"]) {
+      expect(whyRefused(name, "user")).toMatchObject({ why: "belongs to one command line" });
+    }
     for (const name of ["quiet", "quick", "allow-requantize", "tolerance", "overwrite"]) {
       expect(whyRefused(name, "user")).toBeUndefined();
     }

@@ -124,7 +124,7 @@ describe.skipIf(redisProgram === undefined)(
     it.each(examplesOf("fleet").map(({ line }) => line))("%s", async (line) => {
       const args = ["--conditions=@requant/source", "--no-warnings", bin, ...wordsOf(line)];
       const env = { ...process.env, REDIS_URL: redis.url };
-      await expect(promisify(execFile)(process.execPath, args, { env })).resolves.toBeDefined();
+      await expect(promisify(execFile)(process.execPath, args, { env })).resolves.toHaveProperty("stdout");
     });
   },
 );

@@ -64,7 +64,7 @@ describe("the faults of stored texts", () => {
     // the bytes of é, one in each part: together they are a text, the two strings together are not
     const [left, right] = ["\udcc3", "\udca9"];
     const tokens = storedOf([left, right, "é"], true);
-    expect(tableOf(tokens)).toBeDefined();
+    expect(tableOf(tokens)).toBeInstanceOf(TextTable);
     const faults = textFaults(tokens, storedOf([`${left} ${right}`], true));
     expect(faults).toEqual({ twice: [], unknownCount: 1, firstUnknown: [`${left} ${right}`] });
   });
