@@ -1,14 +1,15 @@
 /** Whole conversions: the requant command and llama.cpp's own function, each in a process of its own. */
+
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { againstNative } from "./against-native.ts";
 import { childPath, nodeUsage } from "./child-process.ts";
 import type { LlamaShape } from "./llama-shape.ts";
 import { makeImportance } from "./make-importance.ts";
 import { makeModel } from "./make-model.ts";
-import { findNativeQuantize, type ImportanceFiles } from "./native-run.ts";
+import type { ImportanceFiles } from "./native-run.ts";
 import { measureProcesses, type ProcessContender, removeOutputs, threadWords } from "./processes.ts";
 import type { Measurement, PartName } from "./results.ts";
-import { sameTensors } from "./same-tensors.ts";
 import { command } from "./start-up.ts";
 
 export interface ConvertOptions {
@@ -108,40 +109,14 @@ async function measureTarget(
       ...(importance === undefined ? [] : ["--imatrix", importance.imatrix]),
       ...more,
     ]);
-  const native = findNativeQuantize();
   const written = await writtenBy(convert, output("size"));
-  const contenders: ProcessContender[] = [
-    ...(native === undefined
-      ? []
-      : [
-          {
-            name: "native",
-            output: output("native"),
-            run: () =>
-              native({
-                input,
-                output: output("native"),
-                fileType,
-                threads,
-                pure,
-                ...(importance === undefined ? {} : { importance }),
-              }),
-          },
-        ]),
-    // native neither measures errors nor reads its output again; both rows here measure errors, and one reads the
-    // output
-    {
-      name: "requant",
-      output: output("requant"),
-      workers: threads,
-      run: () => convert(output("requant")),
-    },
-    {
-      name: "requant --no-verify",
-      output: output("unread"),
-      workers: threads,
-      run: () => convert(output("unread"), "--no-verify"),
-    },
+  const { contenders: quantizers, same } = againstNative({
+    output,
+    job: { input, fileType, threads, pure, ...(importance === undefined ? {} : { importance }) },
+    convert,
+  });
+  const contenders: readonly ProcessContender[] = [
+    ...quantizers,
     readAndWrite(output("bytes"), written, [input]),
   ];
   const measured = await measureProcesses(
@@ -151,10 +126,7 @@ async function measureTarget(
       bytes,
       rounds,
       repeatShort: true,
-      same: async (contender) =>
-        native !== undefined && contender.workers !== undefined && contender.output !== undefined
-          ? sameTensors(output("native"), contender.output)
-          : undefined,
+      same,
     },
     contenders,
   );

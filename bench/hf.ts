@@ -1,13 +1,13 @@
 /** A Hugging Face directory to Q4_K_M in one pass, next to llama.cpp's way: its converter, and then its quantizer. */
+
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { againstNative } from "./against-native.ts";
 import { nodeUsage } from "./child-process.ts";
 import { layersFor, modelShape, readAndWrite, writtenBy } from "./convert.ts";
 import { makeHf } from "./make-hf.ts";
-import { findNativeQuantize } from "./native-run.ts";
 import { measureProcesses, type ProcessContender, removeOutputs, threadWords } from "./processes.ts";
 import type { Measurement } from "./results.ts";
-import { sameTensors } from "./same-tensors.ts";
 import { command } from "./start-up.ts";
 
 export interface HfOptions {
@@ -32,26 +32,15 @@ export async function measureHf(folder: string, options: HfOptions): Promise<Mea
   const whole = join(folder, "whole-bf16.gguf");
   await convert(whole, "gguf:bf16", "--no-verify");
   const output = (contender: string): string => join(folder, `hf-${contender}.gguf`);
-  const native = findNativeQuantize();
   const toQ4 = (path: string, ...more: string[]) => convert(path, "gguf:q4_k_m", ...more);
   const written = await writtenBy(toQ4, output("size"));
-  const contenders: ProcessContender[] = [
-    ...(native === undefined
-      ? []
-      : [
-          {
-            name: "native",
-            output: output("native"),
-            run: () => native({ input: whole, output: output("native"), fileType: FILE_TYPE, threads }),
-          },
-        ]),
-    { name: "requant", output: output("requant"), workers: threads, run: () => toQ4(output("requant")) },
-    {
-      name: "requant --no-verify",
-      output: output("unread"),
-      workers: threads,
-      run: () => toQ4(output("unread"), "--no-verify"),
-    },
+  const { contenders: quantizers, same } = againstNative({
+    output,
+    job: { input: whole, fileType: FILE_TYPE, threads },
+    convert: toQ4,
+  });
+  const contenders: readonly ProcessContender[] = [
+    ...quantizers,
     readAndWrite(output("bytes"), written, [join(input, "model.safetensors")]),
   ];
   const measured = await measureProcesses(
@@ -60,10 +49,7 @@ export async function measureHf(folder: string, options: HfOptions): Promise<Mea
       task: `BF16 → Q4_K_M, ${threadWords(threads)}`,
       bytes,
       rounds: options.rounds,
-      same: async (contender) =>
-        native !== undefined && contender.workers !== undefined && contender.output !== undefined
-          ? sameTensors(output("native"), contender.output)
-          : undefined,
+      same,
     },
     contenders,
   );
