@@ -3,20 +3,24 @@
 import { memorySource } from "@requant/core";
 import { installKernels, uninstallKernels } from "@requant/core/kernels";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { countStepsOf } from "../../../fixtures/count-steps.ts";
-import { layoutGguf, readGguf } from "../src/index.ts";
+import { countSteps, countStepsOf } from "../../../fixtures/count-steps.ts";
+import { layoutGguf, parseGguf, readGguf } from "../src/index.ts";
 
 // the counters do not see what WebAssembly does
 beforeEach(uninstallKernels);
 afterEach(installKernels);
 
-function stepsToRead(count: number): Promise<number> {
+function headerOf(count: number, tensors: number): Uint8Array {
   const value = Array.from({ length: count }, (_, i) => `token ${i}`);
-  const { header } = layoutGguf({
+  return layoutGguf({
     metadata: new Map([["t", { type: "array", elementType: "string", length: count, value }]]),
-    // so many that reading pauses inside the table of both sizes: V8 counts more blocks where some calls end early
-    tensors: Array.from({ length: count / 4 }, (_, i) => ({ name: `t${i}`, shape: [0], encoding: "F32" })),
-  });
+    tensors: Array.from({ length: tensors }, (_, i) => ({ name: `t${i}`, shape: [0], encoding: "F32" })),
+  }).header;
+}
+
+function stepsToRead(count: number): Promise<number> {
+  // so many tensors that reading pauses inside the table of both sizes: V8 counts more blocks where some calls end early
+  const header = headerOf(count, count / 4);
   return countStepsOf(() => readGguf(memorySource(header)));
 }
 
@@ -26,4 +30,14 @@ it("takes steps that grow with the header, not faster", async () => {
   expect(small).toBeGreaterThan(10_000);
   // quadratic growth would give 256
   expect(large / small).toBeLessThan(17);
+});
+
+it.each([true, false])("takes steps that grow with bytes that are all there (kernels: %s)", (kernels) => {
+  if (kernels) installKernels();
+  const [small, large] = [10_000, 160_000].map((count) => {
+    const header = headerOf(count, count / 10);
+    return countSteps(() => parseGguf(header));
+  });
+  expect(small).toBeGreaterThan(10_000);
+  expect((large ?? 0) / (small ?? 0)).toBeLessThan(17);
 });
