@@ -129,6 +129,7 @@ describe("descriptors of kernels", () => {
       "NibbleTile",
       "PlacedBlocks",
       "ProductTask",
+      "RoundedRows",
       "SearchedRows",
       "SolveTile",
     ]));

@@ -12,15 +12,47 @@ function difference(one: f32, other: f32): f64 {
   return error != error ? <f64>Infinity : error;
 }
 
+/** The square of `difference`, 0 where there is none; adds to the differences and the largest one. */
+// @ts-ignore: decorator
+@inline
+function noteDifference(one: f32, other: f32, index: i32): f64 {
+  const size = difference(one, other);
+  if (size < 0) return 0;
+  if (differing == 0) firstOne = index;
+  differing++;
+  largest = max(largest, size);
+  return size * size;
+}
+
+/** Of two lanes, one after the other. */
+// @ts-ignore: decorator
+@inline
+function noteDifferences(expected: usize, found: usize, index: i32): v128 {
+  const square = noteDifference(load<f32>(expected), load<f32>(found), index);
+  const next = noteDifference(load<f32>(expected, 4), load<f32>(found, 4), index + 1);
+  return f64x2.replace_lane(f64x2.splat(square), 1, next);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumOf(low: v128, high: v128): f64 {
+  const sums = f64x2.add(low, high);
+  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
+}
+
 /**
  * Twin of src/run/comparison.ts: compares `count` values and goes on with the sums of those before them. Returns the sum of the
- * squared differences; the functions below have the rest. Sums take one value after the other, as the twin's do.
+ * squared differences; the functions below have the rest. Each of four lanes has sums of its own, as the twin's do.
  */
 export function addDifferences(expected: usize, found: usize, count: i32, noise: f64, signal: f64): f64 {
   let most = f64x2.splat(0);
-  let most0: f64 = 0;
-  let differences: i32 = 0;
-  let first: i32 = count;
+  let lowSignal = most;
+  let highSignal = most;
+  let lowNoise = most;
+  let highNoise = most;
+  largest = 0;
+  differing = 0;
+  firstOne = count;
   const vectors = count & ~3;
   let index: i32 = 0;
   for (; index < vectors; index += 4, expected += 16, found += 16) {
@@ -28,12 +60,8 @@ export function addDifferences(expected: usize, found: usize, count: i32, noise:
     const b = v128.load(found);
     const low = f64x2.promote_low_f32x4(a);
     const high = f64x2.promote_low_f32x4(i32x4.shuffle(a, a, 2, 3, 2, 3));
-    const lowSquares = f64x2.mul(low, low);
-    const highSquares = f64x2.mul(high, high);
-    signal += f64x2.extract_lane(lowSquares, 0);
-    signal += f64x2.extract_lane(lowSquares, 1);
-    signal += f64x2.extract_lane(highSquares, 0);
-    signal += f64x2.extract_lane(highSquares, 1);
+    lowSignal = f64x2.add(lowSignal, f64x2.mul(low, low));
+    highSignal = f64x2.add(highSignal, f64x2.mul(high, high));
     const differ = f32x4.ne(a, b);
     if (!v128.any_true(differ)) continue;
     const lowErrors = f64x2.abs(f64x2.sub(low, f64x2.promote_low_f32x4(b)));
@@ -43,42 +71,27 @@ export function addDifferences(expected: usize, found: usize, count: i32, noise:
     const sum = f64x2.add(lowErrors, highErrors);
     if (v128.any_true(f64x2.ne(sum, sum))) {
       // NaNs, or infinities that are equal
-      for (let lane: usize = 0; lane < 16; lane += 4) {
-        const size = difference(load<f32>(expected + lane), load<f32>(found + lane));
-        if (size < 0) continue;
-        if (first == count) first = index + <i32>(lane >> 2);
-        differences++;
-        noise += size * size;
-        most0 = max(most0, size);
-      }
+      lowNoise = f64x2.add(lowNoise, noteDifferences(expected, found, index));
+      highNoise = f64x2.add(highNoise, noteDifferences(expected + 8, found + 8, index + 2));
       continue;
     }
     // values that are equal add 0, which changes no sum
-    const lowNoise = f64x2.mul(lowErrors, lowErrors);
-    const highNoise = f64x2.mul(highErrors, highErrors);
-    noise += f64x2.extract_lane(lowNoise, 0);
-    noise += f64x2.extract_lane(lowNoise, 1);
-    noise += f64x2.extract_lane(highNoise, 0);
-    noise += f64x2.extract_lane(highNoise, 1);
+    lowNoise = f64x2.add(lowNoise, f64x2.mul(lowErrors, lowErrors));
+    highNoise = f64x2.add(highNoise, f64x2.mul(highErrors, highErrors));
     most = f64x2.pmax(most, f64x2.pmax(lowErrors, highErrors));
     const lanes = i32x4.bitmask(differ);
-    if (first == count) first = index + ctz(lanes);
-    differences += popcnt(lanes);
+    if (differing == 0) firstOne = index + ctz(lanes);
+    differing += popcnt(lanes);
   }
+  noise += sumOf(lowNoise, highNoise);
+  signal += sumOf(lowSignal, highSignal);
   for (; index < count; index++, expected += 4, found += 4) {
     const one = load<f32>(expected);
     signal += <f64>one * <f64>one;
-    const size = difference(one, load<f32>(found));
-    if (size < 0) continue;
-    if (first == count) first = index;
-    differences++;
-    noise += size * size;
-    most0 = max(most0, size);
+    noise += noteDifference(one, load<f32>(found), index);
   }
   sumOfSquares = signal;
-  largest = max(most0, max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1)));
-  differing = differences;
-  firstOne = first;
+  largest = max(largest, max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1)));
   return noise;
 }
 

@@ -4,6 +4,7 @@ export { dequantizeE4m3 } from "./e4m3";
 export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
 export { packMarlin, unpackMarlin } from "./marlin";
+export { groupRanges, nearestCodes } from "./nearest-codes";
 export { dequantizeNibbles } from "./nibbles";
 export { searchSteps } from "./grid-search";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";

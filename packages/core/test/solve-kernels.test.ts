@@ -1,6 +1,7 @@
 /** The kernels of the solver and of the grid search against the TypeScript, bit for bit. */
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
+import { allocateKernelBuffer } from "../src/kernels/buffer.ts";
 import { solveFactor } from "../src/kernels/factor-twin.ts";
 import { squaredOutput } from "../src/kernels/quadratic-twin.ts";
 import { quantizeView } from "../src/kernels/quantize-twin.ts";
@@ -142,6 +143,78 @@ describe.skipIf(!kernelsAreInstalled())("the grid search", () => {
     const options = { bits: 4, groupSize: 40, symmetric: true, scale: "F16", search: true } as const;
     const expected = referenceQuantize.quantizeView(values, 40, 5000, options);
     expectSame(bytesOf(quantizeView(values, 40, 5000, options).scales), bytesOf(expected.scales), "scales");
+  });
+});
+
+describe.skipIf(!kernelsAreInstalled())("rounding to nearest codes", () => {
+  const [rows, columns] = [11, 150];
+  /** Noise, groups of zeros, of numbers below the smallest f16, and of halves of steps: ties. */
+  function weights(): Float32Array {
+    const values = noise(rows * columns, 0.02);
+    values.fill(0, 0, 50);
+    values.fill(1e-9, columns, columns + 50);
+    for (let i = 0; i < columns; i++) values[4 * columns + i] = ((i * 7) % 31) * 0.5 - 7.5;
+    return values;
+  }
+
+  it.each([2, 3, 4, 8])("gives the same codes, scales and zero points of %i bits", (bits) => {
+    for (const symmetric of [true, false]) {
+      for (const scale of ["F16", "F32"] as const) {
+        for (const groupSize of [4, 50, 128, -1]) {
+          const options = { bits, groupSize, symmetric, scale, minZero: bits === 4 ? 1 : 0 };
+          const values = weights();
+          const expected = referenceQuantize.quantizeView(values, rows, columns, options);
+          const memory = allocateKernelBuffer(values.byteLength);
+          const placed = memory.floats(0, values.length);
+          placed.set(values);
+          for (const given of [values, placed]) {
+            const actual = quantizeView(given, rows, columns, options);
+            const what = `${symmetric}, ${scale}, groups of ${groupSize}`;
+            expectSame(bytesOf(actual.scales), bytesOf(expected.scales), what);
+            expectSame(bytesOf(actual.zeros), bytesOf(expected.zeros), what);
+            expectSame(actual.codes, expected.codes, what);
+          }
+          memory.release();
+        }
+      }
+    }
+  });
+
+  it("divides in doubles where single precision cannot tell which code is nearer", () => {
+    const scale = Math.fround(0.1);
+    // the quotient is rounded to a half in f32, and is a little more or less in doubles
+    const near = Array.from({ length: 4096 }, (_, i) => Math.fround((i / 256 - 8 + 0.5) * scale));
+    const values = Float32Array.from(near, (value) => Math.max(-0.75, Math.min(0.75, value)));
+    values[0] = -0.75;
+    values[1] = 0.75;
+    const options = { bits: 4, groupSize: -1, symmetric: true, scale: "F32" } as const;
+    const expected = referenceQuantize.quantizeView(values, 1, 4096, options);
+    expect(expected.scales[0]).toBe(scale);
+    expectSame(quantizeView(values, 1, 4096, options).codes, expected.codes, "codes");
+  });
+
+  it("refuses the same weight", () => {
+    const refusal = (quantize: typeof quantizeView, values: Float32Array): unknown => {
+      try {
+        quantize(values, rows, columns, { bits: 4, groupSize: 50, symmetric: true, scale: "F16" });
+      } catch (error) {
+        const { message, index } = error as { message: string; index?: number };
+        return { message, index };
+      }
+      return undefined;
+    };
+    for (const [at, value] of [
+      [177, Number.NaN],
+      [0, Number.POSITIVE_INFINITY],
+      [rows * columns - 1, Number.NEGATIVE_INFINITY],
+      [733, 1e9],
+    ] as const) {
+      const values = weights();
+      values[at] = value;
+      const expected = refusal(referenceQuantize.quantizeView, values);
+      expect(expected).toMatchObject({ index: at });
+      expect(refusal(quantizeView, values)).toEqual(expected);
+    }
   });
 });
 

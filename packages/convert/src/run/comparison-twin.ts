@@ -1,11 +1,11 @@
 /** The SIMD twin of `comparison.ts`. */
-import { kernelAddress } from "@requant/core/kernels";
 import { kernels } from "../model/kernels.ts";
 import * as reference from "./comparison.ts";
+import { inKernelMemory } from "./kernel-values.ts";
 
 /**
- * A comparison that starts empty. Values in the kernels' memory are compared by a kernel, others in TypeScript, with the same
- * result.
+ * A comparison that starts empty. A kernel compares the values; those that lie outside the kernels' memory are copied there, some
+ * at a time.
  * @example
  * import { comparer } from "@requant/convert";
  *
@@ -18,11 +18,9 @@ export function comparer(): reference.Comparer {
 }
 
 const findDifferences: reference.FindDifferences = (expected, found, before) => {
-  const [a, b] = [kernelAddress(expected), kernelAddress(found)];
-  const kernel = a === undefined || b === undefined ? undefined : kernels.kernel("addDifferences");
-  if (a === undefined || b === undefined || kernel === undefined) {
-    return reference.findDifferences(expected, found, before);
-  }
+  const kernel = kernels.kernel("addDifferences");
+  if (kernel === undefined) return reference.findDifferences(expected, found, before);
+  const [a, b] = [inKernelMemory(expected, 0), inKernelMemory(found, 1)];
   const noise = kernel(a, b, expected.length, before.noise, before.signal);
   const of = (name: string): number => kernels.kernel(name)?.() ?? 0;
   return {

@@ -19,7 +19,9 @@ import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
 import { gridsOf, type PlanLinear } from "../plan/way.ts";
-import { type Comparison, comparer } from "./comparison.ts";
+import type { Comparison } from "./comparison.ts";
+import { comparer } from "./comparison-twin.ts";
+import { firstNonFinite } from "./error-meter-twin.ts";
 import type { MatrixGuide, WeightGuide } from "./guides.ts";
 import { addedErrors, gatherRows, measuredRows, type OutputErrorSums } from "./output-error.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
@@ -198,6 +200,7 @@ function refuseNonFinite(
   decoded: Float32Array,
   start: number,
 ): void {
+  if (firstNonFinite(values) === values.length && firstNonFinite(decoded) === decoded.length) return;
   const found = findNonFinite(values, decoded);
   if (found === undefined) return;
   throw nonFiniteRefusal(model, task, movedNonFinite(found, start * rowLength(task.shape)));

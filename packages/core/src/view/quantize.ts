@@ -24,34 +24,94 @@ export interface QuantizeViewOptions {
   readonly minZero?: number | undefined;
 }
 
-/** The steps of whole rows, group by group. */
-export interface RowSteps {
-  /** `values[row × columns + column]`, finite. */
+/** Whole rows in groups of columns. */
+export interface RowGroups {
+  /** `values[row × columns + column]` */
   readonly values: Float32Array;
   readonly columns: number;
   /** Columns of a group; the last may be short. */
   readonly size: number;
+}
+
+/** The steps of whole rows, group by group. The values are finite. */
+export interface RowSteps extends RowGroups {
   readonly importance: Float32Array;
   readonly scales: Float32Array;
   readonly zeros: Int16Array;
 }
 
-/** Replaces steps by better ones. */
-export type SearchSteps = (steps: RowSteps, rules: StepRules) => void;
+/** Between which values those of each group lie, 0 included. */
+export interface GroupRanges {
+  readonly least: Float32Array;
+  /** NaN where a value of the group is not finite. */
+  readonly most: Float32Array;
+}
+
+/** The parts of `quantizeView` that see every value. The SIMD twin passes kernels that do the same. */
+export interface QuantizeTools {
+  /** Replaces steps by better ones. */
+  search(steps: RowSteps, rules: StepRules): void;
+  findRanges(groups: RowGroups, ranges: GroupRanges): void;
+  /** The code of each value, at most `maxCode`. */
+  chooseCodes(steps: Omit<RowSteps, "importance">, maxCode: number, codes: Uint8Array): void;
+}
 
 /** One group at a time. */
-export const searchSteps: SearchSteps = ({ values, columns, size, importance, scales, zeros }, rules) => {
-  for (let start = 0, at = 0; start < values.length; start += columns) {
+export function searchSteps(steps: RowSteps, rules: StepRules): void {
+  const { values, importance, scales, zeros } = steps;
+  for (const { at, start, end, column } of groupsIn(steps)) {
+    const first = { scale: scales[at]!, zero: zeros[at]! };
+    const own = importance.subarray(column, column + end - start);
+    const best = searchStep(values.subarray(start, end), own, first, rules);
+    scales[at] = best.scale;
+    zeros[at] = best.zero;
+  }
+}
+
+/** See `QuantizeTools`. */
+export function findRanges(groups: RowGroups, { least, most }: GroupRanges): void {
+  const { values } = groups;
+  for (const { at, start, end } of groupsIn(groups)) {
+    let min = 0;
+    let max = 0;
+    for (let i = start; i < end; i++) {
+      const value = values[i]!;
+      if (value < min) min = value;
+      // NaN stays: no number is larger
+      if (value > max || !Number.isFinite(value)) max = Number.isFinite(value) ? value : Number.NaN;
+    }
+    least[at] = min;
+    most[at] = max;
+  }
+}
+
+/** See `QuantizeTools`. */
+export function chooseCodes(steps: Omit<RowSteps, "importance">, maxCode: number, codes: Uint8Array): void {
+  const { values, scales, zeros } = steps;
+  for (const { at, start, end } of groupsIn(steps)) {
+    const step = { scale: scales[at]!, zero: zeros[at]! };
+    for (let i = start; i < end; i++) codes[i] = codeOf(values[i]!, step, maxCode);
+  }
+}
+
+interface GroupPlace {
+  /** Number of the group, and where its values are. */
+  readonly at: number;
+  readonly start: number;
+  readonly end: number;
+  /** The first column. */
+  readonly column: number;
+}
+
+function* groupsIn({ values, columns, size }: RowGroups): Generator<GroupPlace> {
+  for (let row = 0, at = 0; row < values.length; row += columns) {
     for (let column = 0; column < columns; column += size, at++) {
-      const end = Math.min(columns, column + size);
-      const own = values.subarray(start + column, start + end);
-      const first = { scale: scales[at]!, zero: zeros[at]! };
-      const best = searchStep(own, importance.subarray(column, end), first, rules);
-      scales[at] = best.scale;
-      zeros[at] = best.zero;
+      yield { at, start: row + column, end: row + Math.min(columns, column + size), column };
     }
   }
-};
+}
+
+const inTypeScript: QuantizeTools = { search: searchSteps, findRanges, chooseCodes };
 
 /**
  * Round to nearest: each group's range, zero included, is divided into 2^bits − 1 steps, and each weight takes the
@@ -65,7 +125,7 @@ export function quantizeView(
   rows: number,
   columns: number,
   options: QuantizeViewOptions,
-  search: SearchSteps = searchSteps,
+  { search, findRanges, chooseCodes }: QuantizeTools = inTypeScript,
 ): IntegerView {
   checkOptions(values, rows, columns, options);
   const { bits, groupSize, symmetric, importance } = options;
@@ -75,33 +135,31 @@ export function quantizeView(
   const codes = new Uint8Array(rows * columns);
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let start = row * columns; start < (row + 1) * columns; start += size, at++) {
+  const groups = { values, columns, size };
+  const ranges = { least: new Float32Array(scales.length), most: new Float32Array(scales.length) };
+  findRanges(groups, ranges);
+  for (let at = 0; at < scales.length; at++) {
+    const [min, max] = [ranges.least[at]!, ranges.most[at]!];
+    const row = Math.floor(at / groupCount);
+    const start = row * columns + (at % groupCount) * size;
+    if (Number.isNaN(max)) throw notFinite(values, start, row);
+    const step = stepOf(rangeOf(min, max, symmetric), maxCode, options);
+    if (!Number.isFinite(step.scale)) {
       const end = Math.min(start + size, (row + 1) * columns);
-      const range = rangeOf(values, start, end, symmetric, row);
-      const step = stepOf(range, maxCode, options);
-      if (!Number.isFinite(step.scale)) {
-        throw new ConversionError(
-          `Row ${row} has weights up to ${Math.max(-range.min, range.max)}, too large for a scale in ${options.scale}.`,
-          { hint: "Keep this tensor in a float type.", index: largestIndex(values, start, end) },
-        );
-      }
-      scales[at] = step.scale;
-      zeros[at] = step.zero;
+      throw new ConversionError(
+        `Row ${row} has weights up to ${Math.max(-min, max)}, too large for a scale in ${options.scale}.`,
+        { hint: "Keep this tensor in a float type.", index: largestIndex(values, start, end) },
+      );
     }
+    scales[at] = step.scale;
+    zeros[at] = step.zero;
   }
   if (options.search === true) {
     const rules = { maxCode, symmetric, minZero: options.minZero ?? 0, scale: options.scale };
     const weights = importance ?? new Float32Array(columns).fill(1);
-    search({ values, columns, size, importance: weights, scales, zeros }, rules);
+    search({ ...groups, importance: weights, scales, zeros }, rules);
   }
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let start = row * columns; start < (row + 1) * columns; start += size, at++) {
-      const step = { scale: scales[at]!, zero: zeros[at]! };
-      const end = Math.min(start + size, (row + 1) * columns);
-      for (let i = start; i < end; i++) codes[i] = codeOf(values[i]!, step, maxCode);
-    }
-  }
+  chooseCodes({ ...groups, scales, zeros }, maxCode, codes);
   const groupOfColumn = sequentialGroups(columns, groupSize);
   return { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" };
 }
@@ -131,23 +189,16 @@ interface Range {
   readonly max: number;
 }
 
-function rangeOf(values: Float32Array, start: number, end: number, symmetric: boolean, row: number): Range {
-  let min = 0;
-  let max = 0;
-  for (let i = start; i < end; i++) {
-    const value = values[i]!;
-    if (!Number.isFinite(value)) {
-      throw new ConversionError(
-        `Row ${row} has a weight that is ${value}; only finite weights can be quantized.`,
-        {
-          hint: "Keep this tensor in a float type.",
-          index: i,
-        },
-      );
-    }
-    if (value < min) min = value;
-    if (value > max) max = value;
-  }
+function notFinite(values: Float32Array, start: number, row: number): ConversionError {
+  let index = start;
+  while (Number.isFinite(values[index])) index++;
+  return new ConversionError(
+    `Row ${row} has a weight that is ${values[index]}; only finite weights can be quantized.`,
+    { hint: "Keep this tensor in a float type.", index },
+  );
+}
+
+function rangeOf(min: number, max: number, symmetric: boolean): Range {
   if (min === 0 && max === 0) return { min: -1, max: 1 };
   if (!symmetric) return { min, max };
   const magnitude = Math.max(-min, max);
