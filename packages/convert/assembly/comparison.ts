@@ -40,58 +40,120 @@ function sumOf(low: v128, high: v128): f64 {
   return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
 }
 
+/** All bits of a double but the sign: loaded, because V8 rebuilds a constant at every use. */
+const magnitudes = memory.data<u64>([0x7fffffffffffffff, 0x7fffffffffffffff]);
+
+// @ts-ignore: decorator
+@inline
+function highLanes(v: v128): v128 {
+  return f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 2, 3));
+}
+
+/** The first vector of four in which a value differs, or the end. */
+function firstUnequal(expected: usize, found: usize, end: usize): usize {
+  while (expected < end && !v128.any_true(f32x4.ne(v128.load(expected), v128.load(found)))) {
+    expected += 16;
+    found += 16;
+  }
+  return expected;
+}
+
+/** The sum of the squares. */
+function squares(values: usize, end: usize): f64 {
+  let low = f64x2.splat(0);
+  let high = low;
+  for (; values < end; values += 16) {
+    const four = v128.load(values);
+    const one = f64x2.promote_low_f32x4(four);
+    const other = highLanes(four);
+    low = f64x2.add(low, f64x2.mul(one, one));
+    high = f64x2.add(high, f64x2.mul(other, other));
+  }
+  return sumOf(low, high);
+}
+
+/**
+ * The sum of the squared differences, NaN where a difference is, and that of the expected values' squares. Values that are equal add
+ * 0, which changes no sum.
+ */
+function squaredDifferences(expected: usize, found: usize, end: usize): f64 {
+  const magnitude = v128.load(magnitudes);
+  let low = f64x2.splat(0);
+  let high = low;
+  let lowSignal = low;
+  let highSignal = low;
+  let most = low;
+  let count = low;
+  for (; expected < end; expected += 16, found += 16) {
+    const a = v128.load(expected);
+    const b = v128.load(found);
+    const lowA = f64x2.promote_low_f32x4(a);
+    const highA = highLanes(a);
+    lowSignal = f64x2.add(lowSignal, f64x2.mul(lowA, lowA));
+    highSignal = f64x2.add(highSignal, f64x2.mul(highA, highA));
+    const one = f64x2.sub(lowA, f64x2.promote_low_f32x4(b));
+    const other = f64x2.sub(highA, highLanes(b));
+    low = f64x2.add(low, f64x2.mul(one, one));
+    high = f64x2.add(high, f64x2.mul(other, other));
+    most = f64x2.pmax(most, f64x2.pmax(v128.and(one, magnitude), v128.and(other, magnitude)));
+    count = i32x4.sub(count, f32x4.ne(a, b));
+  }
+  differing =
+    i32x4.extract_lane(count, 0) +
+    i32x4.extract_lane(count, 1) +
+    i32x4.extract_lane(count, 2) +
+    i32x4.extract_lane(count, 3);
+  largest = max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
+  sumOfSquares = sumOf(lowSignal, highSignal);
+  return sumOf(low, high);
+}
+
+/** The same value by value, where there are NaNs, or infinities that are equal. */
+function oddDifferences(expected: usize, found: usize, count: i32): f64 {
+  let low = f64x2.splat(0);
+  let high = low;
+  largest = 0;
+  differing = 0;
+  for (let index: i32 = 0; index < count; index += 4, expected += 16, found += 16) {
+    low = f64x2.add(low, noteDifferences(expected, found, index));
+    high = f64x2.add(high, noteDifferences(expected + 8, found + 8, index + 2));
+  }
+  return sumOf(low, high);
+}
+
 /**
  * Twin of src/run/comparison.ts: compares `count` values and goes on with the sums of those before them. Returns the sum of the
  * squared differences; the functions below have the rest. Each of four lanes has sums of its own, as the twin's do.
  */
 export function addDifferences(expected: usize, found: usize, count: i32, noise: f64, signal: f64): f64 {
-  let most = f64x2.splat(0);
-  let lowSignal = most;
-  let highSignal = most;
-  let lowNoise = most;
-  let highNoise = most;
   largest = 0;
   differing = 0;
   firstOne = count;
   const vectors = count & ~3;
-  let index: i32 = 0;
-  for (; index < vectors; index += 4, expected += 16, found += 16) {
-    const a = v128.load(expected);
-    const b = v128.load(found);
-    const low = f64x2.promote_low_f32x4(a);
-    const high = f64x2.promote_low_f32x4(i32x4.shuffle(a, a, 2, 3, 2, 3));
-    lowSignal = f64x2.add(lowSignal, f64x2.mul(low, low));
-    highSignal = f64x2.add(highSignal, f64x2.mul(high, high));
-    const differ = f32x4.ne(a, b);
-    if (!v128.any_true(differ)) continue;
-    const lowErrors = f64x2.abs(f64x2.sub(low, f64x2.promote_low_f32x4(b)));
-    const highErrors = f64x2.abs(
-      f64x2.sub(high, f64x2.promote_low_f32x4(i32x4.shuffle(b, b, 2, 3, 2, 3))),
-    );
-    const sum = f64x2.add(lowErrors, highErrors);
-    if (v128.any_true(f64x2.ne(sum, sum))) {
-      // NaNs, or infinities that are equal
-      lowNoise = f64x2.add(lowNoise, noteDifferences(expected, found, index));
-      highNoise = f64x2.add(highNoise, noteDifferences(expected + 8, found + 8, index + 2));
-      continue;
+  const end = expected + ((<usize>vectors) << 2);
+  const unequal = firstUnequal(expected, found, end);
+  if (unequal === end) signal += squares(expected, end);
+  else {
+    const other = found + (unequal - expected);
+    const before = <i32>((unequal - expected) >> 2);
+    const differ = f32x4.ne(v128.load(unequal), v128.load(other));
+    firstOne = before + ctz(i32x4.bitmask(differ));
+    let sum = squaredDifferences(expected, found, end);
+    if (sum != sum) {
+      firstOne = count;
+      sum = oddDifferences(expected, found, vectors);
     }
-    // values that are equal add 0, which changes no sum
-    lowNoise = f64x2.add(lowNoise, f64x2.mul(lowErrors, lowErrors));
-    highNoise = f64x2.add(highNoise, f64x2.mul(highErrors, highErrors));
-    most = f64x2.pmax(most, f64x2.pmax(lowErrors, highErrors));
-    const lanes = i32x4.bitmask(differ);
-    if (differing == 0) firstOne = index + ctz(lanes);
-    differing += popcnt(lanes);
+    noise += sum;
+    signal += sumOfSquares;
   }
-  noise += sumOf(lowNoise, highNoise);
-  signal += sumOf(lowSignal, highSignal);
-  for (; index < count; index++, expected += 4, found += 4) {
+  expected = end;
+  found += (<usize>vectors) << 2;
+  for (let index = vectors; index < count; index++, expected += 4, found += 4) {
     const one = load<f32>(expected);
     signal += <f64>one * <f64>one;
     noise += noteDifference(one, load<f32>(found), index);
   }
   sumOfSquares = signal;
-  largest = max(largest, max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1)));
   return noise;
 }
 

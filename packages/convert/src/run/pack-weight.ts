@@ -76,16 +76,29 @@ export async function packedRoundTrip(
   return encoder.open(bytes);
 }
 
-type Bands = Iterable<RowBand>;
+type Bands = readonly RowBand[];
 
 /** Bands that begin where the encoder can begin, and end with each matrix of a stack. */
-function* bandsOf(shape: readonly number[], multiple: number, byteLength: number): Bands {
+function* bandsOf(shape: readonly number[], multiple: number, byteLength: number): Generator<RowBand> {
   const count = rowCount(shape);
   const perMatrix = shape.length > 2 ? (shape.at(-2) ?? count) : count;
   const step = perMatrix % multiple === 0 ? perMatrix : count;
   for (let start = 0; start < count; start += step) {
     yield* rowBands(shape, { byteLength, multiple, rows: { start, end: start + step } });
   }
+}
+
+/** Memory for the values of one band after the other. It is made for the first one that asks. */
+function floatRoom(bands: Bands, columns: number): (start: number, end: number) => Float32Array {
+  let room: Float32Array | undefined;
+  return (start, end) => {
+    if (room === undefined) {
+      let most = 0;
+      for (const band of bands) most = Math.max(most, band.end - band.start);
+      room = new Float32Array(most * columns);
+    }
+    return room.subarray(0, (end - start) * columns);
+  };
 }
 
 /** The matrix of a stack that has this row. */
@@ -125,13 +138,15 @@ export async function packedWeight(
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && !isView && floats.kind === "view" && floats.storesViewExactly;
   let output: OutputErrorSums | undefined;
+  const floatsOf = floatRoom(bands, columns);
+  const decodedOf = floatRoom(bands, columns);
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
     if (views !== undefined) {
       for (const { start: row, view } of await views.read(start, end)) encoder.fromView(view, row, bytes);
       continue;
     }
-    const values = new Float32Array((end - start) * columns);
+    const values = floatsOf(start, end);
     await source.readRows(start, end, values);
     if (floats.kind === "rows") {
       naming(model, task, values, start, () => floats.pack(values, start, bytes));
@@ -141,7 +156,7 @@ export async function packedWeight(
         guidedView(floats, encoder, values, end - start, here),
       );
       if (inPlace || here.solve !== undefined) {
-        const decoded = valuesOf(view);
+        const decoded = valuesOf(view, decodedOf(start, end));
         if (inPlace) {
           measure.add(values, decoded);
           refuseNonFinite(model, task, values, decoded, start);
@@ -272,10 +287,11 @@ async function compared(
   const measure = comparer();
   const weight = encoder.open(bytes);
   const floats = openWeight(task, weightSource(model));
+  const floatsOf = floatRoom(bands, weight.columns);
+  const decodedOf = floatRoom(bands, weight.columns);
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
-    const values = new Float32Array((end - start) * weight.columns);
-    const decoded = new Float32Array(values.length);
+    const [values, decoded] = [floatsOf(start, end), decodedOf(start, end)];
     await floats.readRows(start, end, values);
     weight.dequantize(start, end, decoded);
     measure.add(values, decoded);

@@ -22,9 +22,11 @@ export function guidedView(
   return solvePacking({ floats, requirement }, values, rows, { factor: solve.factor, importance });
 }
 
-/** The f32 values of a view. */
-export function valuesOf(view: StoredView): Float32Array {
-  const out = new Float32Array(view.rows * view.columns);
+/** The f32 values of a view, in `out` if it is given. */
+export function valuesOf(
+  view: StoredView,
+  out: Float32Array = new Float32Array(view.rows * view.columns),
+): Float32Array {
   if (isLevelView(view)) dequantizeLevels(view, out);
   else dequantizeView(view, out);
   return out;
