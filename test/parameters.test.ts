@@ -131,6 +131,7 @@ describe("descriptors of kernels", () => {
       "ProductTask",
       "RoundedRows",
       "SearchedRows",
+      "SharedRows",
       "SolveTile",
     ]));
 

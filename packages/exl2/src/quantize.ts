@@ -2,9 +2,9 @@ import { ConversionError, UsageError } from "@requant/core";
 import type { SolveFactor } from "@requant/core/solve";
 import { chooseCodes } from "./choose-codes.ts";
 import type { Exl2Integers } from "./integers.ts";
+import { searchScales } from "./kernels/search-scales-twin.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
 import { groupScales } from "./scales.ts";
-import { searchScales } from "./search-scales.ts";
 
 /** What `quantizeExl2` can use besides the weights. */
 export interface QuantizeExl2Options {

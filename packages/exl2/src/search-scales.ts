@@ -30,6 +30,26 @@ const SAMPLE_ROWS = 96;
 const LEAST: Readonly<Record<number, number>> = { 2: 0.35, 3: 0.5, 4: 0.6, 5: 0.7, 6: 0.75, 8: 0.85 };
 const MOST = 1.15;
 
+/** Rows whose shares of a maximum are to be chosen. */
+export interface SharesWanted {
+  /** Row numbers. */
+  readonly rows: Int32Array;
+  /** Each row's step without clipping, for all rows of the group. */
+  readonly steps: Float32Array;
+  /** The sixteen scales of the maximum, rising. */
+  readonly scales: Float32Array;
+  /** The sum need not be right where it is larger. */
+  readonly limit: number;
+}
+
+/** Writes the best share of each row, in the order of `rows`; returns the sum of their errors. */
+export type BestShares = (group: GroupWeights, wanted: SharesWanted, nibbles: Uint8Array) => number;
+
+/** The shares of its step that a row of so many bits tries. */
+export function triedShares(bits: number): { readonly least: number; readonly most: number } {
+  return { least: LEAST[bits] ?? 0, most: MOST };
+}
+
 /**
  * The maximum and the shares with the least error; of equal ones the first. The maximum is chosen on
  * some rows, the share of a row on its own weights. Work: up to 12 maximums × 8 shares × the weights of the sampled
@@ -37,7 +57,11 @@ const MOST = 1.15;
  * @param nibbles receives S − 1 of each row
  * @returns what q_scale_max stores; undefined where it is too large for f16
  */
-export function searchScales(group: GroupWeights, nibbles: Uint8Array): number | undefined {
+export function searchScales(
+  group: GroupWeights,
+  nibbles: Uint8Array,
+  best: BestShares = bestShares,
+): number | undefined {
   const { rows } = group;
   const steps = rowSteps(group);
   let largest = 0;
@@ -48,25 +72,39 @@ export function searchScales(group: GroupWeights, nibbles: Uint8Array): number |
   }
   if (!Number.isFinite(half(largest))) return undefined;
   const count = Math.min(rows, SAMPLE_ROWS);
-  let best = half(largest);
+  const sample = Int32Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
+  const ofSample = new Uint8Array(count);
+  let chosen = half(largest);
   let least = Number.POSITIVE_INFINITY;
   for (const share of MAXIMUMS) {
     const maximum = half(largest * share);
     if (!Number.isFinite(maximum)) continue;
-    const scales = groupScales(maximum);
-    let error = 0;
-    for (let i = 0; i < count && error < least; i++) {
-      const row = Math.floor((i * rows) / count);
-      error += bestShare(group, row, steps[row]!, scales).error;
-    }
+    const wanted = { rows: sample, steps, scales: groupScales(maximum), limit: least };
+    const error = best(group, wanted, ofSample);
     if (error < least) {
       least = error;
-      best = maximum;
+      chosen = maximum;
     }
   }
-  const scales = groupScales(best);
-  for (let row = 0; row < rows; row++) nibbles[row] = bestShare(group, row, steps[row]!, scales).nibble;
-  return best;
+  const all = Int32Array.from({ length: rows }, (_, row) => row);
+  best(group, { rows: all, steps, scales: groupScales(chosen), limit: Number.POSITIVE_INFINITY }, nibbles);
+  return chosen;
+}
+
+/** See `BestShares`. */
+export function bestShares(
+  group: GroupWeights,
+  { rows, steps, scales, limit }: SharesWanted,
+  nibbles: Uint8Array,
+): number {
+  let sum = 0;
+  for (let i = 0; i < rows.length && sum < limit; i++) {
+    const row = rows[i]!;
+    const { nibble, error } = bestShare(group, row, steps[row]!, scales);
+    nibbles[i] = nibble;
+    sum += error;
+  }
+  return sum;
 }
 
 /** Each row's step without clipping: max|w| over half the codes. */

@@ -1,10 +1,12 @@
 /** The kernels behind EXL2 against the TypeScript, bit for bit. */
 import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
-import { afterAll, describe, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads } from "../../../fixtures/linear-kernels.ts";
 import { exl2Codec } from "../src/codec.ts";
 import { type Exl2Integers, packExl2, unpackExl2 } from "../src/integers.ts";
+import { searchScales } from "../src/kernels/search-scales-twin.ts";
+import * as reference from "../src/search-scales.ts";
 
 const cases: readonly (readonly [
   rows: number,
@@ -67,5 +69,47 @@ describe.skipIf(!kernelsAreInstalled())(`EXL2 kernels (REQUANT_SEED=${seed})`, (
     expectSame(codes, integers.codes, "codes");
     expectSame(nibbles, integers.nibbles, "nibbles");
     expectSameReads(exl2Codec, layout, bytes);
+  });
+});
+
+describe.skipIf(!kernelsAreInstalled())("the search for scales", () => {
+  const random = randomNumbers(seed);
+  const noise = (): number => random() + random() + random() - 1.5;
+
+  /** Rows of different sizes, one of zeros, one that f16 scales hardly hold. */
+  function weights(rows: number, width: number): Float32Array {
+    return Float32Array.from({ length: rows * width }, (_, i) => {
+      const row = Math.floor(i / width);
+      return row === 3 ? 0 : noise() * (row === 5 ? 1e-7 : 0.02 * (1 + (row % 7)));
+    });
+  }
+
+  it.each([2, 3, 4, 5, 6, 8])("chooses the same maximum and shares of %i bits", (bits) => {
+    for (const [rows, width, start, size] of [
+      [300, 160, 32, 128],
+      [97, 64, 0, 32],
+      [2100, 72, 8, 64],
+      [8, 96, 0, 96],
+    ] as const) {
+      const importance = Float32Array.from({ length: width }, () => Math.exp(3 * noise()));
+      for (const given of [undefined, importance]) {
+        const values = weights(rows, width);
+        const group = { values, rows, width, start, size, bits, importance: given };
+        const [expected, actual] = [new Uint8Array(rows), new Uint8Array(rows)];
+        const what = `${rows} rows, ${size} columns, ${given === undefined ? "cubes" : "importance"}`;
+        const maximum = reference.searchScales(group, expected);
+        expect(maximum, what).toBeGreaterThan(0);
+        expect(searchScales(group, actual), what).toBe(maximum);
+        expectSame(actual, expected, what);
+      }
+    }
+  });
+
+  it("finds no maximum where f16 holds none, and 0 for zeros", () => {
+    const group = { rows: 2, width: 32, start: 0, size: 32, bits: 4, importance: undefined };
+    const nibbles = new Uint8Array(2);
+    expect(searchScales({ ...group, values: new Float32Array(64).fill(1e9) }, nibbles)).toBeUndefined();
+    expect(searchScales({ ...group, values: new Float32Array(64) }, nibbles)).toBe(0);
+    expect([...nibbles]).toEqual([15, 15]);
   });
 });
