@@ -118,6 +118,7 @@ describe("descriptors of kernels", () => {
       "ActivationTask",
       "AttentionTask",
       "CodeTile",
+      "CodedRows",
       "E4m3Rows",
       "FieldRuns",
       "GemmTile",

@@ -5,43 +5,74 @@ import type { GroupWeights } from "./search-scales.ts";
 
 const fround = Math.fround;
 
+/** What the codes of one group are chosen by. */
+export interface CodesWanted {
+  /** Of each row. */
+  readonly scales: Float32Array;
+  /** The factor's U, in stored order: each error of rounding is made up for by the columns that have no codes yet. */
+  readonly upper: Float32Array | undefined;
+}
+
+/** Writes the group's codes; returns the sum of the importance of each column times its squared errors. */
+export type RoundCodes = (group: GroupWeights, scales: Float32Array, codes: Uint8Array) => number;
+
 /**
- * Writes the group's codes. With a factor, each error of rounding is made up for by the columns that have no codes yet:
- * their weights in `group.values` change, those of the same group at once, all later ones when the group is done. Every
- * step is rounded to f32.
- * @param upper the factor's U, in stored order
+ * Writes the group's codes. With a factor, weights in `group.values` change: those of the same group at once, all later ones
+ * when the group is done. Every step is rounded to f32.
  * @returns the sum of the importance of each column times its squared errors
  */
 export function chooseCodes(
   group: GroupWeights,
-  scaleOf: (row: number) => number,
+  { scales, upper }: CodesWanted,
   codes: Uint8Array,
-  upper: Float32Array | undefined,
+  round: RoundCodes = roundCodes,
 ): number {
+  if (upper === undefined) return round(group, scales, codes);
   const { values, rows, width, start, size, bits, importance } = group;
   const zero = 2 ** (bits - 1);
   const end = start + size;
   const errors = new Float32Array(size);
   let sum = 0;
   for (let row = 0; row < rows; row++) {
-    const scale = scaleOf(row);
+    const scale = scales[row]!;
     const from = row * width;
     for (let i = start; i < end; i++) {
       const value = values[from + i]!;
-      const level = scale === 0 ? 0 : nearestLevel(value / scale, zero);
+      const level = levelOf(value, scale, zero);
       codes[from + i] = level + zero;
       const difference = value - half(level * scale);
       sum += (importance?.[i] ?? 1) * difference * difference;
-      if (upper === undefined) continue;
       const error = fround(difference / upper[i * width + i]!);
       errors[i - start] = error;
       for (let j = i + 1, at = i * width; j < end; j++) {
         values[from + j] = values[from + j]! - fround(error * upper[at + j]!);
       }
     }
-    if (upper !== undefined) spread(values, from, errors, upper, { width, start, end });
+    spread(values, from, errors, upper, { width, start, end });
   }
   return sum;
+}
+
+/** See `RoundCodes`: the nearest codes. */
+export function roundCodes(group: GroupWeights, scales: Float32Array, codes: Uint8Array): number {
+  const { values, rows, width, start, size, bits, importance } = group;
+  const zero = 2 ** (bits - 1);
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const scale = scales[row]!;
+    const from = row * width;
+    for (let i = start; i < start + size; i++) {
+      const level = levelOf(values[from + i]!, scale, zero);
+      codes[from + i] = level + zero;
+      const difference = values[from + i]! - half(level * scale);
+      sum += (importance?.[i] ?? 1) * difference * difference;
+    }
+  }
+  return sum;
+}
+
+function levelOf(value: number, scale: number, zero: number): number {
+  return scale === 0 ? 0 : nearestLevel(value / scale, zero);
 }
 
 interface Band {

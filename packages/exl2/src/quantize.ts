@@ -1,7 +1,7 @@
 import { ConversionError, UsageError } from "@requant/core";
 import type { SolveFactor } from "@requant/core/solve";
-import { chooseCodes } from "./choose-codes.ts";
 import type { Exl2Integers } from "./integers.ts";
+import { chooseCodes } from "./kernels/choose-codes-twin.ts";
 import { searchScales } from "./kernels/search-scales-twin.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
 import { groupScales } from "./scales.ts";
@@ -59,6 +59,7 @@ export function quantizeExl2(
   const codes = new Uint8Array(rows * columns);
   const nibbles = new Uint8Array(groups.length * rows);
   const maxScales = new Float32Array(groups.length);
+  const scales = new Float32Array(rows);
   let error = 0;
   let start = 0;
   groups.forEach(({ bits, rows: size }, index) => {
@@ -67,8 +68,9 @@ export function quantizeExl2(
     const maxScale = searchScales(group, ofGroup);
     if (maxScale === undefined) throw tooLarge(values, rows, columns, order.subarray(start, start + size));
     maxScales[index] = maxScale;
-    const scales = groupScales(maxScale);
-    error += chooseCodes(group, (row) => scales[ofGroup[row]!]!, codes, upper);
+    const scalesOfGroup = groupScales(maxScale);
+    for (let row = 0; row < rows; row++) scales[row] = scalesOfGroup[ofGroup[row]!]!;
+    error += chooseCodes(group, { scales, upper }, codes);
     start += size;
   });
   return { rows, groups, invperm, codes, nibbles, maxScales, error };

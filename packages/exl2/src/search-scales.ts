@@ -72,7 +72,7 @@ export function searchScales(
   }
   if (!Number.isFinite(half(largest))) return undefined;
   const count = Math.min(rows, SAMPLE_ROWS);
-  const sample = Int32Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
+  const sample = spreadRows(rows, count);
   const ofSample = new Uint8Array(count);
   let chosen = half(largest);
   let least = Number.POSITIVE_INFINITY;
@@ -86,9 +86,19 @@ export function searchScales(
       chosen = maximum;
     }
   }
-  const all = Int32Array.from({ length: rows }, (_, row) => row);
-  best(group, { rows: all, steps, scales: groupScales(chosen), limit: Number.POSITIVE_INFINITY }, nibbles);
+  best(
+    group,
+    { rows: spreadRows(rows, rows), steps, scales: groupScales(chosen), limit: Number.POSITIVE_INFINITY },
+    nibbles,
+  );
   return chosen;
+}
+
+/** `count` row numbers, spread evenly. */
+function spreadRows(rows: number, count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = Math.floor((i * rows) / count);
+  return numbers;
 }
 
 /** See `BestShares`. */

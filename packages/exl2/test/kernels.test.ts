@@ -3,9 +3,12 @@ import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads } from "../../../fixtures/linear-kernels.ts";
+import { roundCodes } from "../src/choose-codes.ts";
 import { exl2Codec } from "../src/codec.ts";
 import { type Exl2Integers, packExl2, unpackExl2 } from "../src/integers.ts";
+import { chooseCodes } from "../src/kernels/choose-codes-twin.ts";
 import { searchScales } from "../src/kernels/search-scales-twin.ts";
+import { half } from "../src/scales.ts";
 import * as reference from "../src/search-scales.ts";
 
 const cases: readonly (readonly [
@@ -102,6 +105,23 @@ describe.skipIf(!kernelsAreInstalled())("the search for scales", () => {
         expect(searchScales(group, actual), what).toBe(maximum);
         expectSame(actual, expected, what);
       }
+    }
+  });
+
+  it.each([2, 3, 4, 5, 6, 8])("and the rounding give the same codes and errors of %i bits", (bits) => {
+    const [rows, width, start, size] = [1100, 160, 32, 128];
+    const importance = Float32Array.from({ length: width }, () => Math.exp(3 * noise()));
+    const scales = Float32Array.from({ length: rows }, (_, row) => (row === 3 ? 0 : half(0.01 * random())));
+    scales[5] = half(1e-7);
+    for (const given of [undefined, importance]) {
+      const group = { values: weights(rows, width), rows, width, start, size, bits, importance: given };
+      // ties, which go to the even level
+      for (let i = 0; i < width; i++) group.values[7 * width + i] = scales[7]! * ((i % 9) - 4.5);
+      const [expected, actual] = [new Uint8Array(rows * width), new Uint8Array(rows * width)];
+      const error = roundCodes(group, scales, expected);
+      expect(error).toBeGreaterThan(0);
+      expect(chooseCodes(group, { scales, upper: undefined }, actual)).toBe(error);
+      expectSame(actual, expected, given === undefined ? "alike" : "importance");
     }
   });
 
