@@ -34,13 +34,10 @@ const ROUNDS = 3;
 const scales = memory.data(64, 16);
 const zeros = memory.data(64, 16);
 const errors = memory.data(64, 16);
-const slopes = memory.data(64, 16);
-const curves = memory.data(64, 16);
 
 let bestScale: f32 = 0;
 let bestZero: f32 = 0;
 let bestError: f32 = 0;
-let bestShift: f32 = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -97,14 +94,16 @@ function searchGroup(
       store<f32>(scales, startScale);
       store<f32>(zeros, startZero);
     }
-    tryAll(at.maxCode, values, end, importance, round === 0);
+    tryAll(at.maxCode, values, end, importance, SET, round === 0);
   }
+  // where the zero point stays, there are five neighbours and not three times five
+  const neighbours: usize = symmetric ? 20 : 60;
   for (let round = 0; round < ROUNDS; round++) {
     const scale = bestScale;
     const zero = bestZero;
-    const shift = bestShift;
+    const shift = shiftOf(scale, zero, <f32>at.maxCode, values, end, importance);
     const own = f32x4.splat(scale);
-    for (let i: usize = 0; i < SET; i += 16) {
+    for (let i: usize = 0; i <= neighbours; i += 16) {
       const factor = v128.load(at.tables + FINE + <usize>round * SET + i);
       v128.store(scales + i, rounded(f32x4.mul(own, factor), at.scaleType));
       let near = f32x4.splat(zero);
@@ -114,22 +113,46 @@ function searchGroup(
       }
       v128.store(zeros + i, near);
     }
-    store<f32>(scales, f32x4.extract_lane(rounded(f32x4.splat(scale + shift), at.scaleType), 0), 60);
-    store<f32>(zeros, zero, 60);
-    tryAll(at.maxCode, values, end, importance, false);
+    store<f32>(scales + neighbours, f32x4.extract_lane(rounded(f32x4.splat(scale + shift), at.scaleType), 0));
+    store<f32>(zeros + neighbours, zero);
+    tryAll(at.maxCode, values, end, importance, neighbours + 4, false);
   }
 }
 
-function tryAll(maxCode: i32, values: usize, end: usize, importance: usize, isFirst: bool): void {
-  for (let i: usize = 0; i < SET; i += 32) tryEight(i, <f32>maxCode, values, end, importance);
-  for (let i: usize = 0; i < SET; i += 4) {
+/** Tries the candidates before `last`, in bytes of their f32. */
+function tryAll(
+  maxCode: i32,
+  values: usize,
+  end: usize,
+  importance: usize,
+  last: usize,
+  isFirst: bool,
+): void {
+  for (let i: usize = 0; i < last; i += 32) tryEight(i, <f32>maxCode, values, end, importance);
+  for (let i: usize = 0; i < last; i += 4) {
     const error = load<f32>(errors + i);
     if (!((isFirst && i === 0) || error < bestError)) continue;
     bestError = error;
     bestScale = load<f32>(scales + i);
     bestZero = load<f32>(zeros + i);
-    bestShift = load<f32>(slopes + i) / load<f32>(curves + i);
   }
+}
+
+/** How much a scale would change to be best for the codes that it gives. */
+function shiftOf(scale: f32, zero: f32, maxCode: f32, value: usize, end: usize, importance: usize): f32 {
+  const inverse: f32 = 1 / scale;
+  const lowest = -zero;
+  const highest = maxCode - zero;
+  let slope: f32 = 0;
+  let curve: f32 = 0;
+  for (; value < end; value += 4, importance += 4) {
+    const own = load<f32>(value);
+    const level = max(lowest, min(highest, nearest(own * inverse)));
+    const weighted = level * load<f32>(importance);
+    slope += weighted * (own - level * scale);
+    curve += weighted * level;
+  }
+  return slope / curve;
 }
 
 // @ts-ignore: decorator
@@ -145,10 +168,6 @@ function tryEight(i: usize, maxCode: f32, value: usize, end: usize, importance: 
   const highest1 = f32x4.sub(f32x4.splat(maxCode), v128.load(zeros + i, 16));
   let error0 = f32x4.splat(0);
   let error1 = f32x4.splat(0);
-  let slope0 = f32x4.splat(0);
-  let slope1 = f32x4.splat(0);
-  let curve0 = f32x4.splat(0);
-  let curve1 = f32x4.splat(0);
   // pmin and pmax keep what is not a number on their left, as the reference does, in one instruction each
   for (; value < end; value += 4, importance += 4) {
     const own = v128.load32_splat(value);
@@ -157,19 +176,9 @@ function tryEight(i: usize, maxCode: f32, value: usize, end: usize, importance: 
     const level1 = f32x4.pmax(f32x4.pmin(f32x4.nearest(f32x4.mul(own, inverse1)), highest1), lowest1);
     const rest0 = f32x4.sub(own, f32x4.mul(level0, scale0));
     const rest1 = f32x4.sub(own, f32x4.mul(level1, scale1));
-    const weighted0 = f32x4.mul(level0, weight);
-    const weighted1 = f32x4.mul(level1, weight);
     error0 = f32x4.add(error0, f32x4.mul(f32x4.mul(rest0, weight), rest0));
     error1 = f32x4.add(error1, f32x4.mul(f32x4.mul(rest1, weight), rest1));
-    slope0 = f32x4.add(slope0, f32x4.mul(weighted0, rest0));
-    slope1 = f32x4.add(slope1, f32x4.mul(weighted1, rest1));
-    curve0 = f32x4.add(curve0, f32x4.mul(weighted0, level0));
-    curve1 = f32x4.add(curve1, f32x4.mul(weighted1, level1));
   }
   v128.store(errors + i, error0);
   v128.store(errors + i, error1, 16);
-  v128.store(slopes + i, slope0);
-  v128.store(slopes + i, slope1, 16);
-  v128.store(curves + i, curve0);
-  v128.store(curves + i, curve1, 16);
 }
