@@ -33,13 +33,6 @@ function noteDifferences(expected: usize, found: usize, index: i32): v128 {
   return f64x2.replace_lane(f64x2.splat(square), 1, next);
 }
 
-// @ts-ignore: decorator
-@inline
-function sumOf(low: v128, high: v128): f64 {
-  const sums = f64x2.add(low, high);
-  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-}
-
 /** All bits of a double but the sign: loaded, because V8 rebuilds a constant at every use. */
 const magnitudes = memory.data<u64>([0x7fffffffffffffff, 0x7fffffffffffffff]);
 
@@ -49,112 +42,120 @@ function highLanes(v: v128): v128 {
   return f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 2, 3));
 }
 
-/** The first vector of four in which a value differs, or the end. */
-function firstUnequal(expected: usize, found: usize, end: usize): usize {
-  while (expected < end && !v128.any_true(f32x4.ne(v128.load(expected), v128.load(found)))) {
-    expected += 16;
-    found += 16;
-  }
-  return expected;
+/** The sums of eight lanes of doubles. */
+// @ts-ignore: decorator
+@inline
+function sumOf(first: v128, second: v128, third: v128, fourth: v128): f64 {
+  const sums = f64x2.add(f64x2.add(first, third), f64x2.add(second, fourth));
+  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
 }
 
-/** The sum of the squares. */
-function squares(values: usize, end: usize): f64 {
-  let low = f64x2.splat(0);
-  let high = low;
-  for (; values < end; values += 16) {
-    const four = v128.load(values);
-    const one = f64x2.promote_low_f32x4(four);
-    const other = highLanes(four);
-    low = f64x2.add(low, f64x2.mul(one, one));
-    high = f64x2.add(high, f64x2.mul(other, other));
-  }
-  return sumOf(low, high);
-}
-
-/**
- * The sum of the squared differences, NaN where a difference is, and that of the expected values' squares. Values that are equal add
- * 0, which changes no sum.
- */
-function squaredDifferences(expected: usize, found: usize, end: usize): f64 {
-  const magnitude = v128.load(magnitudes);
-  let low = f64x2.splat(0);
-  let high = low;
-  let lowSignal = low;
-  let highSignal = low;
-  let most = low;
-  let count = low;
-  for (; expected < end; expected += 16, found += 16) {
-    const a = v128.load(expected);
-    const b = v128.load(found);
-    const lowA = f64x2.promote_low_f32x4(a);
-    const highA = highLanes(a);
-    lowSignal = f64x2.add(lowSignal, f64x2.mul(lowA, lowA));
-    highSignal = f64x2.add(highSignal, f64x2.mul(highA, highA));
-    const one = f64x2.sub(lowA, f64x2.promote_low_f32x4(b));
-    const other = f64x2.sub(highA, highLanes(b));
-    low = f64x2.add(low, f64x2.mul(one, one));
-    high = f64x2.add(high, f64x2.mul(other, other));
-    most = f64x2.pmax(most, f64x2.pmax(v128.and(one, magnitude), v128.and(other, magnitude)));
-    count = i32x4.sub(count, f32x4.ne(a, b));
-  }
-  differing =
-    i32x4.extract_lane(count, 0) +
-    i32x4.extract_lane(count, 1) +
-    i32x4.extract_lane(count, 2) +
-    i32x4.extract_lane(count, 3);
-  largest = max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
-  sumOfSquares = sumOf(lowSignal, highSignal);
-  return sumOf(low, high);
-}
-
-/** The same value by value, where there are NaNs, or infinities that are equal. */
-function oddDifferences(expected: usize, found: usize, count: i32): f64 {
-  let low = f64x2.splat(0);
-  let high = low;
-  largest = 0;
-  differing = 0;
-  for (let index: i32 = 0; index < count; index += 4, expected += 16, found += 16) {
-    low = f64x2.add(low, noteDifferences(expected, found, index));
-    high = f64x2.add(high, noteDifferences(expected + 8, found + 8, index + 2));
-  }
-  return sumOf(low, high);
+// @ts-ignore: decorator
+@inline
+function square(v: v128): v128 {
+  return f64x2.mul(v, v);
 }
 
 /**
  * Twin of src/run/comparison.ts: compares `count` values and goes on with the sums of those before them. Returns the sum of the
- * squared differences; the functions below have the rest. Each of four lanes has sums of its own, as the twin's do.
+ * squared differences; the functions below have the rest. Each of eight lanes has sums of its own, as the twin's do.
  */
 export function addDifferences(expected: usize, found: usize, count: i32, noise: f64, signal: f64): f64 {
+  const start = expected;
+  const end = expected + ((<usize>(count & ~7)) << 2);
+  let signal0 = f64x2.splat(0);
+  let signal1 = signal0;
+  let signal2 = signal0;
+  let signal3 = signal0;
   largest = 0;
   differing = 0;
   firstOne = count;
-  const vectors = count & ~3;
-  const end = expected + ((<usize>vectors) << 2);
-  const unequal = firstUnequal(expected, found, end);
-  if (unequal === end) signal += squares(expected, end);
-  else {
-    const other = found + (unequal - expected);
-    const before = <i32>((unequal - expected) >> 2);
-    const differ = f32x4.ne(v128.load(unequal), v128.load(other));
-    firstOne = before + ctz(i32x4.bitmask(differ));
-    let sum = squaredDifferences(expected, found, end);
-    if (sum != sum) {
-      firstOne = count;
-      sum = oddDifferences(expected, found, vectors);
+  // equal values have no errors, so most of two models that are the same takes this loop
+  for (; expected < end; expected += 32, found += 32) {
+    const a = v128.load(expected);
+    const b = v128.load(expected, 16);
+    const differ = v128.or(f32x4.ne(a, v128.load(found)), f32x4.ne(b, v128.load(found, 16)));
+    if (v128.any_true(differ)) break;
+    signal0 = f64x2.add(signal0, square(f64x2.promote_low_f32x4(a)));
+    signal1 = f64x2.add(signal1, square(highLanes(a)));
+    signal2 = f64x2.add(signal2, square(f64x2.promote_low_f32x4(b)));
+    signal3 = f64x2.add(signal3, square(highLanes(b)));
+  }
+  if (expected < end) {
+    const magnitude = v128.load(magnitudes);
+    const index = <i32>((expected - start) >> 2);
+    let noise0 = f64x2.splat(0);
+    let noise1 = noise0;
+    let noise2 = noise0;
+    let noise3 = noise0;
+    let most = noise0;
+    let differences = noise0;
+    const from = expected;
+    const other = found;
+    for (; expected < end; expected += 32, found += 32) {
+      const a = v128.load(expected);
+      const b = v128.load(expected, 16);
+      const c = v128.load(found);
+      const d = v128.load(found, 16);
+      const a0 = f64x2.promote_low_f32x4(a);
+      const a1 = highLanes(a);
+      const b0 = f64x2.promote_low_f32x4(b);
+      const b1 = highLanes(b);
+      signal0 = f64x2.add(signal0, square(a0));
+      signal1 = f64x2.add(signal1, square(a1));
+      signal2 = f64x2.add(signal2, square(b0));
+      signal3 = f64x2.add(signal3, square(b1));
+      const error0 = f64x2.sub(a0, f64x2.promote_low_f32x4(c));
+      const error1 = f64x2.sub(a1, highLanes(c));
+      const error2 = f64x2.sub(b0, f64x2.promote_low_f32x4(d));
+      const error3 = f64x2.sub(b1, highLanes(d));
+      noise0 = f64x2.add(noise0, square(error0));
+      noise1 = f64x2.add(noise1, square(error1));
+      noise2 = f64x2.add(noise2, square(error2));
+      noise3 = f64x2.add(noise3, square(error3));
+      const more = f64x2.pmax(v128.and(error0, magnitude), v128.and(error1, magnitude));
+      const most2 = f64x2.pmax(v128.and(error2, magnitude), v128.and(error3, magnitude));
+      most = f64x2.pmax(most, f64x2.pmax(more, most2));
+      differences = i32x4.sub(differences, i32x4.add(f32x4.ne(a, c), f32x4.ne(b, d)));
+    }
+    let sum = sumOf(noise0, noise1, noise2, noise3);
+    if (sum != sum) sum = oddDifferences(from, other, index, <i32>((end - from) >> 2));
+    else {
+      largest = max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
+      differing =
+        i32x4.extract_lane(differences, 0) +
+        i32x4.extract_lane(differences, 1) +
+        i32x4.extract_lane(differences, 2) +
+        i32x4.extract_lane(differences, 3);
+      const low = i32x4.bitmask(f32x4.ne(v128.load(from), v128.load(other)));
+      const high = i32x4.bitmask(f32x4.ne(v128.load(from, 16), v128.load(other, 16)));
+      firstOne = index + ctz(low | (high << 4));
     }
     noise += sum;
-    signal += sumOfSquares;
   }
-  expected = end;
-  found += (<usize>vectors) << 2;
-  for (let index = vectors; index < count; index++, expected += 4, found += 4) {
+  signal += sumOf(signal0, signal1, signal2, signal3);
+  for (let index = count & ~7; index < count; index++, expected += 4, found += 4) {
     const one = load<f32>(expected);
     signal += <f64>one * <f64>one;
     noise += noteDifference(one, load<f32>(found), index);
   }
   sumOfSquares = signal;
   return noise;
+}
+
+/** Value by value, where there are NaNs, or infinities that are equal. */
+function oddDifferences(expected: usize, found: usize, index: i32, count: i32): f64 {
+  let noise0 = f64x2.splat(0);
+  let noise1 = noise0;
+  let noise2 = noise0;
+  let noise3 = noise0;
+  for (const end = index + count; index < end; index += 8, expected += 32, found += 32) {
+    noise0 = f64x2.add(noise0, noteDifferences(expected, found, index));
+    noise1 = f64x2.add(noise1, noteDifferences(expected + 8, found + 8, index + 2));
+    noise2 = f64x2.add(noise2, noteDifferences(expected + 16, found + 16, index + 4));
+    noise3 = f64x2.add(noise3, noteDifferences(expected + 24, found + 24, index + 6));
+  }
+  return sumOf(noise0, noise1, noise2, noise3);
 }
 
 /** The sum of the squares of the expected values. */

@@ -9,6 +9,7 @@ export {
 } from "./comparison";
 export { addSquaredErrors, expectedSquares, largestError } from "./error-meter";
 export { firstNonFinite } from "./first-non-finite";
+export { sameBytes } from "./same-bytes";
 
 /** The first address after this module's constants. */
 export function staticEnd(): usize {

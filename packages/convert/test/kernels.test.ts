@@ -1,6 +1,6 @@
 /**
- * The kernels of the error meter, of the comparison, of the checksum and of the look for NaN against their TypeScript twins, and that they write to nothing: they
- * only read, and answer with numbers. REQUANT_SEED=<number> replays a run.
+ * The kernels of this package against their TypeScript twins, and that they write to nothing: they only read, and answer with
+ * numbers. REQUANT_SEED=<number> replays a run.
  */
 
 import {
@@ -12,6 +12,7 @@ import {
 } from "@requant/core/kernels";
 import { afterEach, describe, expect, it } from "vitest";
 import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
+import { sameBytes } from "../src/compare/same-bytes-twin.ts";
 import * as reference from "../src/run/checksum.ts";
 import { checksum } from "../src/run/checksum-twin.ts";
 import { comparer as comparerHere } from "../src/run/comparison.ts";
@@ -128,5 +129,30 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
     }
     uninstallKernels();
     expect(checksum(bytes)).toBe(wanted);
+  });
+});
+
+describe.skipIf(!kernelsAreInstalled())("the kernel of sameBytes", () => {
+  it.each([0, 1, 15, 64, 200, 4099])("finds any one of %i bytes that differs", (length) => {
+    const bytes = Uint8Array.from(randomWords(length, seed + length));
+    for (const shift of [0, 3]) {
+      expect(untouched([bytes, bytes], shift, ([a, b]) => sameBytes(a!, b!))).toBe(true);
+      const places = new Set([0, 63, 64, length - 1].filter((at) => at >= 0 && at < length));
+      for (const at of places) {
+        const other = bytes.slice();
+        other[at]! ^= 0x10;
+        expect(
+          untouched([bytes, other], shift, ([a, b]) => sameBytes(a!, b!)),
+          `byte ${at}`,
+        ).toBe(false);
+      }
+    }
+  });
+
+  it("takes arrays of other lengths for different, and those elsewhere for what they are", () => {
+    const bytes = Uint8Array.of(1, 2, 3);
+    expect(untouched([bytes, bytes], 0, ([a, b]) => sameBytes(a!, b!.subarray(1)))).toBe(false);
+    expect(sameBytes(bytes, Uint8Array.of(1, 2, 3))).toBe(true);
+    expect(sameBytes(bytes, Uint8Array.of(1, 2, 4))).toBe(false);
   });
 });

@@ -2,9 +2,11 @@
 import { roundToHalf } from "@requant/core/view";
 import { plannedSources, type WeightPlan } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import type { RowBand } from "../model/row-bands.ts";
 import type { WeightBands } from "../model/weight-bands.ts";
 import type { Comparison } from "../run/comparison.ts";
 import { comparer } from "../run/comparison-twin.ts";
+import { sameBytes } from "./same-bytes-twin.ts";
 
 /** How values are compared. */
 export interface CompareOptions {
@@ -25,12 +27,19 @@ export async function compareValues(
     await a.read(band);
     await b.read(band);
     for (const rows of a.steps(band)) {
-      const [one, other] = [a.values(rows), b.values(rows)];
-      if (halves) for (const values of [one, other]) roundToHalf(values);
+      const one = a.values(rows);
+      const other = areStoredAlike(a, b, rows) ? one : b.values(rows);
+      if (halves) for (const values of new Set([one, other])) roundToHalf(values);
       comparison.add(one, other);
     }
   }
   return comparison.result();
+}
+
+/** Rows of the same bytes need to be decoded once only. */
+function areStoredAlike(a: WeightBands, b: WeightBands, rows: RowBand): boolean {
+  const [one, other] = [a.stored(rows), b.stored(rows)];
+  return one !== undefined && one.encoding === other?.encoding && sameBytes(one.bytes, other.bytes);
 }
 
 /** One side's values are rounded to f16 by its own rule, and the other side's readers round theirs. */

@@ -26,6 +26,7 @@ export interface StoredWeight {
 
 /** Rows that are read as they are stored, and decoded apart from that: a few at a time stay in a core's cache. */
 export interface StoredRows {
+  readonly encoding: string;
   readonly rowByteLength: number;
   /** Fills `target` with the bytes of the rows from `rowStart` on. */
   read(rowStart: number, target: Uint8Array): Promise<void>;
@@ -121,6 +122,7 @@ function storedRowsOf(tensor: ModelTensor, reads: PagedReads<ModelTensor>): Stor
   if (codec === undefined || length % codec.blockSize !== 0) return undefined;
   const rowByteLength = (length / codec.blockSize) * codec.blockByteLength;
   return {
+    encoding: tensor.encoding,
     rowByteLength,
     async read(rowStart, target) {
       checkRowsInside(tensor, rowStart, rowStart + target.byteLength / rowByteLength);

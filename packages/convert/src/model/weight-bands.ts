@@ -17,6 +17,14 @@ export interface WeightBands {
   steps(band: RowBand): Iterable<RowBand>;
   /** Values of some rows of the band that was read last; valid until the next call. */
   values(rows: RowBand): Float32Array;
+  /** Where the same rows are decoded as they are stored: their bytes. */
+  stored(rows: RowBand): EncodedRows | undefined;
+}
+
+/** Stored rows. The same bytes of the same encoding have the same values. */
+export interface EncodedRows {
+  readonly encoding: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Memory for one band of any weight of a list. */
@@ -71,21 +79,24 @@ function storedRows(model: Model, { inputs, shape }: WeightPlan): StoredRows | u
   return model.weight(input.tensor).stored;
 }
 
-type Work = Pick<WeightBands, "read" | "values">;
+type Work = Pick<WeightBands, "read" | "values" | "stored">;
 
 function decoded(rows: StoredRows, length: number, stored: KernelBuffer, values: KernelBuffer): Work {
-  const { rowByteLength } = rows;
+  const { rowByteLength, encoding } = rows;
   let first = 0;
+  const bytesOf = ({ start, end }: RowBand): Uint8Array =>
+    stored.bytes((start - first) * rowByteLength, (end - first) * rowByteLength);
   return {
     async read({ start, end }) {
       first = start;
       await rows.read(start, stored.bytes(0, (end - start) * rowByteLength));
     },
-    values({ start, end }) {
-      const out = values.floats(0, (end - start) * length);
-      rows.decode(stored.bytes((start - first) * rowByteLength, (end - first) * rowByteLength), out);
+    values(some) {
+      const out = values.floats(0, (some.end - some.start) * length);
+      rows.decode(bytesOf(some), out);
       return out;
     },
+    stored: (some) => ({ encoding, bytes: bytesOf(some) }),
   };
 }
 
@@ -100,5 +111,6 @@ function computed(model: Model, plan: WeightPlan, values: KernelBuffer): Work {
       await reader.readRows(start, end, values.floats(0, (end - start) * length));
     },
     values: ({ start, end }) => values.floats((start - first) * length, (end - first) * length),
+    stored: () => undefined,
   };
 }

@@ -91,8 +91,11 @@ export function comparer(find: FindDifferences = findDifferences): Comparer {
   };
 }
 
+/** Places that have sums of their own. */
+const LANES = 8;
+
 /**
- * See `FindDifferences`. Each place of four has sums of its own, which are added to those before at the end, and then the values
+ * See `FindDifferences`. Each place of eight has sums of its own, which are added to those before at the end, and then the values
  * that are left.
  */
 export function findDifferences(
@@ -101,9 +104,9 @@ export function findDifferences(
   before: DifferenceSums,
 ): Differences {
   const { length } = expected;
-  const end = length - (length % 4);
-  const noises = new Float64Array(4);
-  const signals = new Float64Array(4);
+  const end = length - (length % LANES);
+  const noises = new Float64Array(LANES);
+  const signals = new Float64Array(LANES);
   let maxAbsError = 0;
   let differences = 0;
   let first = length;
@@ -123,8 +126,8 @@ export function findDifferences(
   }
 
   for (let i = 0; i < end; i++) {
-    signals[i % 4]! += expected[i]! * expected[i]!;
-    noises[i % 4]! += squareAt(i);
+    signals[i % LANES]! += expected[i]! * expected[i]!;
+    noises[i % LANES]! += squareAt(i);
   }
   let signal = before.signal + totalOf(signals);
   let noise = before.noise + totalOf(noises);
@@ -136,5 +139,6 @@ export function findDifferences(
 }
 
 function totalOf(lanes: Float64Array): number {
-  return lanes[0]! + lanes[2]! + (lanes[1]! + lanes[3]!);
+  const pair = (i: number): number => lanes[i]! + lanes[i + 4]!;
+  return pair(0) + pair(2) + (pair(1) + pair(3));
 }
