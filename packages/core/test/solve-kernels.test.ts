@@ -194,7 +194,10 @@ describe.skipIf(!kernelsAreInstalled())("rounding to nearest codes", () => {
   });
 
   it("refuses the same weight", () => {
-    const refusal = (quantize: typeof quantizeView, values: Float32Array): unknown => {
+    const refusal = (
+      quantize: typeof quantizeView,
+      values: Float32Array,
+    ): { message: string; index: number | undefined } | undefined => {
       try {
         quantize(values, rows, columns, { bits: 4, groupSize: 50, symmetric: true, scale: "F16" });
       } catch (error) {
@@ -212,7 +215,7 @@ describe.skipIf(!kernelsAreInstalled())("rounding to nearest codes", () => {
       const values = weights();
       values[at] = value;
       const expected = refusal(referenceQuantize.quantizeView, values);
-      expect(expected).toMatchObject({ index: at });
+      expect(expected?.index).toBe(at);
       expect(refusal(quantizeView, values)).toEqual(expected);
     }
   });
