@@ -5,6 +5,7 @@ import { chooseCodes } from "./kernels/choose-codes-twin.ts";
 import { searchScales } from "./kernels/search-scales-twin.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
 import { groupScales } from "./scales.ts";
+import type { GroupWeights } from "./search-scales.ts";
 
 /** What `quantizeExl2` can use besides the weights. */
 export interface QuantizeExl2Options {
@@ -51,7 +52,8 @@ export function quantizeExl2(
   }
   refuseNonFinite(values, columns);
   const { order, importance, upper } = columnsOf(values, rows, columns, recipe, options);
-  const rest = permuted(values, rows, order);
+  // only error feedback changes weights that have no codes yet
+  const rest = upper === undefined ? undefined : permuted(values, rows, order);
   const groups = recipeGroups(recipe, columns);
   const invperm = new Int32Array(columns);
   for (let stored = 0; stored < columns; stored++) invperm[order[stored]!] = stored;
@@ -60,17 +62,28 @@ export function quantizeExl2(
   const nibbles = new Uint8Array(groups.length * rows);
   const maxScales = new Float32Array(groups.length);
   const scales = new Float32Array(rows);
+  const widest = rest === undefined ? groups.reduce((most, { rows: size }) => Math.max(most, size), 0) : 0;
+  const band = new Float32Array(rows * widest);
+  const bandCodes = new Uint8Array(rows * widest);
   let error = 0;
   let start = 0;
   groups.forEach(({ bits, rows: size }, index) => {
-    const group = { values: rest, rows, width: columns, start, size, bits, importance };
+    const group =
+      rest === undefined
+        ? bandOf({ values, rows, width: columns, start, size, bits, importance }, order, band)
+        : { values: rest, rows, width: columns, start, size, bits, importance };
     const ofGroup = nibbles.subarray(index * rows, (index + 1) * rows);
     const maxScale = searchScales(group, ofGroup);
     if (maxScale === undefined) throw tooLarge(values, rows, columns, order.subarray(start, start + size));
     maxScales[index] = maxScale;
     const scalesOfGroup = groupScales(maxScale);
     for (let row = 0; row < rows; row++) scales[row] = scalesOfGroup[ofGroup[row]!]!;
-    error += chooseCodes(group, { scales, upper }, codes);
+    const made = rest === undefined ? bandCodes.subarray(0, rows * size) : codes;
+    error += chooseCodes(group, { scales, upper }, made);
+    if (made !== codes) {
+      for (let row = 0; row < rows; row++)
+        codes.set(made.subarray(row * size, (row + 1) * size), row * columns + start);
+    }
     start += size;
   });
   return { rows, groups, invperm, codes, nibbles, maxScales, error };
@@ -120,6 +133,21 @@ function columnEnergies(values: Float32Array, rows: number, columns: number): Fl
     }
   }
   return energies;
+}
+
+/** The columns of a group alone, in stored order, in `band`. */
+function bandOf(
+  { values, rows, width, start, size, bits, importance }: GroupWeights,
+  order: Int32Array,
+  band: Float32Array,
+): GroupWeights {
+  const own = order.subarray(start, start + size);
+  for (let row = 0, at = 0; row < rows; row++) {
+    const from = row * width;
+    for (let i = 0; i < size; i++, at++) band[at] = values[from + own[i]!]!;
+  }
+  const costs = importance?.subarray(start, start + size);
+  return { values: band, rows, width: size, start: 0, size, bits, importance: costs };
 }
 
 function permuted(values: Float32Array, rows: number, order: Int32Array): Float32Array {

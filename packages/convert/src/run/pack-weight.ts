@@ -241,16 +241,31 @@ interface WholePacking {
   readonly guide: WeightGuide;
 }
 
-async function packedWhole(
+/** Settled when the last weight of this thread that is held whole is packed. */
+let lastWhole: Promise<unknown> = Promise.resolve();
+
+/** Memory for the values of the weight that is packed now: for the largest so far, and used again. */
+let wholeRoom = new Float32Array(0);
+
+/** One weight after the other: while one is packed, the thread can do nothing else, and another would only take memory. */
+function packedWhole(...given: Parameters<typeof packWhole>): Promise<PackedWeight> {
+  const packed = lastWhole.then(() => packWhole(...given));
+  lastWhole = packed.catch(() => {});
+  return packed;
+}
+
+async function packWhole(
   model: Model,
   task: PlanTensor,
   { encoder, floats, guide }: WholePacking,
   bands: Bands,
   options: BandOptions,
 ): Promise<PackedWeight> {
+  options.signal?.throwIfAborted();
   const rows = rowCount(task.shape);
   const columns = rowLength(task.shape);
-  const values = new Float32Array(rows * columns);
+  if (wholeRoom.length < rows * columns) wholeRoom = new Float32Array(rows * columns);
+  const values = wholeRoom.subarray(0, rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
   const here = await guide.at(0);
   const given = packGuide(here);

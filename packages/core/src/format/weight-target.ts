@@ -132,7 +132,7 @@ export type FloatPacking =
   | {
       /** For formats that need a whole weight before they choose a code. */
       readonly kind: "whole";
-      /** The parts of a weight from all its values, row after row. */
+      /** The parts of a weight from all its values, row after row. The caller uses the memory of the values again. */
       pack(values: Float32Array, guide?: PackGuide): Readonly<Record<string, Uint8Array>>;
       /** What of a guide it uses; nothing where absent. */
       readonly uses?: readonly (keyof PackGuide)[];
