@@ -30,11 +30,11 @@ export const limitTexts: Readonly<Record<GoalName, string>> = {
   linear:
     '"copy" moves each byte once with the widest instructions of the machine. The kernels move codes between column-major words and blocks of rows, 128 bits at a time, and write blocks whose length is no power of two. Words of one column lie pages apart: on the machine of this run the same code moved between 0.6 and 1.7 GB/s within a few hours, probably as the system had large pages or not.',
   twins: "Kernels that are named here have no twin in WebAssembly yet.",
-  verify: `Both models are decoded to f32, and sums are taken of each weight and of each difference; the row "read" is the reading alone. \`hash --values\` cannot be faster than SHA-256 of the f32 values: the row "SHA-256" is Node's own, in native code.`,
+  verify: `Both models are decoded to f32, rows with the same stored bytes once, and sums are taken of each weight and of each difference; the row "read" is the reading alone, and the start of the command takes a quarter of a second. \`hash --values\` cannot be faster than SHA-256 of the f32 values: the row "SHA-256" is Node's own, in native code.`,
   edits:
     'Where the system copies inside the kernel or shares the bytes of two files, no program that reads and writes comes near; "read and write" is the limit of a program that moves the bytes itself.',
   rounding:
-    "Both are searches: EXL2 tries scales for each group of rows, GPTQ with mse a range of them for each group of columns. GPTQ without the search is in the table for comparison.",
+    "Both are searches in kernels: EXL2 tries scales for each row of a group, and converts a sample with each recipe before it chooses one; GPTQ with mse tries 66 scales for each group of columns. GPTQ without the search is in the table for comparison.",
   header: `"bytes only" is the time for reading the bytes. The rest is the check of each string's length, and code that the engine has not compiled yet: later openings in the same process are faster.`,
   browser:
     "The same kernels run in both. The page reads through the browser's file interface and writes where the browser lets a page write, and each of these steps crosses from the page's process to the browser's.",
