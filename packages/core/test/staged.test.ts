@@ -59,6 +59,18 @@ describe("a staged file", () => {
     expect((await readdir(folder)).sort()).toEqual(kept);
   });
 
+  test("removes such a lock at once where its owner has ended, and leaves that of a running one", async () => {
+    const running = await thisProcess();
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const ended = { ...running, pid, started: "" };
+    await writeFile(`${lockOf("a")}.861a9f529bc447e6`, JSON.stringify(ended));
+    await writeFile(`${lockOf("a")}.0123456789abcdef`, JSON.stringify(running));
+    const file = await stage("a");
+    await file.publish();
+    await file.finish();
+    expect((await readdir(folder)).sort()).toEqual([".a.requant-lock.0123456789abcdef", "a"]);
+  });
+
   test("is written in any order, and appears whole", async () => {
     const file = await stage("a");
     await Promise.all([file.write(some(100), 900), file.write(some(300), 100)]);

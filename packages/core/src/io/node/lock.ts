@@ -113,8 +113,9 @@ async function takeAway(path: string, subject: string): Promise<void> {
 }
 
 /**
- * Removes what a process that was killed inside `takeAway` left: old locks under names of its own. A younger one may be the
- * lock of a running process that `takeAway` is about to put back.
+ * Removes what a process that was killed inside `takeAway` left: locks under names of its own, whose owners have ended. One
+ * without an owner that is known to have ended may be the lock of a running process that `takeAway` is about to put back,
+ * unless it is old.
  */
 async function removeLeftovers(path: string): Promise<void> {
   const [folder, start] = [dirname(path), `${basename(path)}.`];
@@ -122,8 +123,9 @@ async function removeLeftovers(path: string): Promise<void> {
   for (const name of names) {
     if (!name.startsWith(start) || !/^[0-9a-f]{16}$/.test(name.slice(start.length))) continue;
     const left = join(folder, name);
-    const age = await ageOf(left).catch(() => 0);
-    if (age > silence) await unlinkFile(left).catch(() => {});
+    const owner = ownerOf((await textOf(left).catch(() => undefined)) ?? "");
+    const isOver = owner !== undefined && (await hasEnded(owner)) === true;
+    if (isOver || (await ageOf(left).catch(() => 0)) > silence) await unlinkFile(left).catch(() => {});
   }
 }
 
