@@ -18,7 +18,7 @@ export type GoalName =
   | "memory";
 
 export const limitTexts: Readonly<Record<GoalName, string>> = {
-  q8_0: 'A profile of a conversion (perf, 2026-11-30, a busy machine) shares its processor time so: the system, which copies 0.98 GB in, 0.52 GB out and 0.52 GB in again, 38 %; kernels in WebAssembly, which also decode and compare each weight, and code that the engine has compiled, about a third; interpreted and built-in JavaScript 18 %; parsing and compiling 6 %; collecting memory 3 %. A tiny model takes about half a second on the same machine: that is the start of Node, of a worker and of the command. The row "read and write" is what moving the bytes once takes by itself, and the row with `--no-verify` shows what reading the output again costs.',
+  q8_0: 'A profile of a conversion of 2.1 s (perf, 2026-11-30, a quiet machine) shares its processor time so: the system, which copies 0.98 GB in, 0.52 GB out and 0.52 GB in again, 25 %; kernels in WebAssembly, which also decode and compare each weight, and code that the engine has compiled, 31 %; the engine itself, which starts, parses, compiles, interprets and collects memory, 40 %, a quarter of that in its own threads. A tiny model takes 0.5 s, one of 182 tensors and 32,000 tokens 1.0 s on the same machine: the rest, 1.1 s, grows with the bytes. With 4 GB the system took twice as long for each byte, because it had no used pages to write into. The row "read and write" is what moving the bytes once takes by itself, and the row with `--no-verify` shows what reading the output again costs.',
   q4_0: "As for Q8_0. Without `--pure` the output tensor is Q6_K, whose search for scales is about a quarter of the time; with `--pure` the kernels' share is smaller than that of the system, the start and JavaScript together.",
   q4_k_m:
     "Here the search for scales is most of the time, on both sides. The ratio of the kernels alone, in the table of kernels below, is the limit: whole conversions come near it where the model is large enough that the start does not count.",
@@ -26,7 +26,7 @@ export const limitTexts: Readonly<Record<GoalName, string>> = {
   importance:
     "The searches through the points of the codebooks are nearly all of the time, so the ratio of the kernels is the limit. llama.cpp builds its tables of neighbours at the start of each process, with one thread; the model is small, so that counts in its time.",
   packed:
-    "No number is computed, so the bytes are the limit: a copy may stay inside the system, while a conversion must read, move codes to other places, and write. The start of Node is in both; the start of the command and its worker, and the examination of the scales, are about half of the time for a model of this size. The kernel moves codes at a third to two fifths of the speed of a copy.",
+    "No number is computed, so the bytes are the limit: a copy may stay inside the system, while a conversion must read, move codes to other places, and write. The start of Node is in both; the start of the command and its worker, and the examination of the scales, are about half of the time for a model of this size. The kernel alone moves codes at a tenth of the speed of a copy on this machine, at two fifths on others: see the next paragraph.",
   linear:
     '"copy" moves each byte once with the widest instructions of the machine. The kernels move codes between column-major words and blocks of rows, 128 bits at a time, and write blocks whose length is no power of two. Words of one column lie pages apart: on the machine of this run the same code moved between 0.6 and 1.7 GB/s within a few hours, probably as the system had large pages or not.',
   twins: "Kernels that are named here have no twin in WebAssembly yet.",
@@ -37,9 +37,9 @@ export const limitTexts: Readonly<Record<GoalName, string>> = {
     "Both are searches in kernels: EXL2 tries scales for each row of a group, and converts a sample with each recipe before it chooses one; GPTQ with mse tries 66 scales for each group of columns. GPTQ without the search is in the table for comparison.",
   header: `"bytes only" is the time for reading the bytes. The rest is the check of each string's length, and code that the engine has not compiled yet: later openings in the same process are faster.`,
   browser:
-    "The same kernels run in both. The page reads through the browser's file interface and writes where the browser lets a page write, and each of these steps crosses from the page's process to the browser's.",
+    "The same kernels run in both, so the difference between the two types is that of the kernels; the time that both have in common, about thirteen seconds, is not that of kernels. The page reads through the browser's file interface and writes where the browser lets a page write, and each of these steps crosses from the page's process to the browser's; and it computes the SHA-256 of its output in JavaScript. How much each of these takes was not measured.",
   growth:
-    "Start and plan do not grow with the bytes, so the exponent in bytes is below 1 for small models. With many small tensors, the work for each tensor counts, not its weights: its line in the plan, its jobs, and its line in the report. The plan and the report are kept in memory, so the peak grows with the tensors.",
+    "Start and plan do not grow with the bytes, so the exponent in bytes would be below 1; on this machine the system takes longer for each byte of the larger outputs (see F16 → Q8_0), which makes it 1.04. With many small tensors, the work for each tensor counts, not its weights: its line in the plan, its jobs, and its line in the report. The plan and the report are kept in memory, so the peak grows with the tensors.",
   memory:
     "Each worker has the memory of its kernels and its bands of rows; the main thread has the plan. The row that is named needs the largest share of the bound.",
 };
