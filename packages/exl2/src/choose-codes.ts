@@ -5,29 +5,19 @@ import type { GroupWeights } from "./search-scales.ts";
 
 const fround = Math.fround;
 
-/** What the codes of one group are chosen by. */
-export interface CodesWanted {
-  /** Of each row. */
-  readonly scales: Float32Array;
-  /** The factor's U, in stored order: each error of rounding is made up for by the columns that have no codes yet. */
-  readonly upper: Float32Array | undefined;
-}
-
-/** Writes the group's codes; returns the sum of the importance of each column times its squared errors. */
-export type RoundCodes = (group: GroupWeights, scales: Float32Array, codes: Uint8Array) => number;
-
 /**
- * Writes the group's codes. With a factor, weights in `group.values` change: those of the same group at once, all later ones
- * when the group is done. Every step is rounded to f32.
+ * Writes the group's codes, and makes up for each error of rounding by the columns that have no codes yet: weights in
+ * `group.values` change, those of the same group at once, all later ones when the group is done. Every step is rounded to f32.
+ * @param scales of each row
+ * @param upper the factor's U, in stored order
  * @returns the sum of the importance of each column times its squared errors
  */
-export function chooseCodes(
+export function solveCodes(
   group: GroupWeights,
-  { scales, upper }: CodesWanted,
+  scales: Float32Array,
   codes: Uint8Array,
-  round: RoundCodes = roundCodes,
+  upper: Float32Array,
 ): number {
-  if (upper === undefined) return round(group, scales, codes);
   const { values, rows, width, start, size, bits, importance } = group;
   const zero = 2 ** (bits - 1);
   const end = start + size;
@@ -53,7 +43,11 @@ export function chooseCodes(
   return sum;
 }
 
-/** See `RoundCodes`: the nearest codes. */
+/**
+ * Writes the group's codes: the nearest ones.
+ * @param scales of each row
+ * @returns the sum of the importance of each column times its squared errors
+ */
 export function roundCodes(group: GroupWeights, scales: Float32Array, codes: Uint8Array): number {
   const { values, rows, width, start, size, bits, importance } = group;
   const zero = 2 ** (bits - 1);

@@ -1,7 +1,8 @@
 import { ConversionError, UsageError } from "@requant/core";
 import type { SolveFactor } from "@requant/core/solve";
+import { solveCodes } from "./choose-codes.ts";
 import type { Exl2Integers } from "./integers.ts";
-import { chooseCodes } from "./kernels/choose-codes-twin.ts";
+import { roundCodes } from "./kernels/choose-codes-twin.ts";
 import { searchScales } from "./kernels/search-scales-twin.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
 import { groupScales } from "./scales.ts";
@@ -68,22 +69,19 @@ export function quantizeExl2(
   let error = 0;
   let start = 0;
   groups.forEach(({ bits, rows: size }, index) => {
-    const group =
-      rest === undefined
-        ? bandOf({ values, rows, width: columns, start, size, bits, importance }, order, band)
-        : { values: rest, rows, width: columns, start, size, bits, importance };
+    const whole = { values, rows, width: columns, start, size, bits, importance };
+    const group = rest === undefined ? bandOf(whole, order, band) : { ...whole, values: rest };
     const ofGroup = nibbles.subarray(index * rows, (index + 1) * rows);
     const maxScale = searchScales(group, ofGroup);
     if (maxScale === undefined) throw tooLarge(values, rows, columns, order.subarray(start, start + size));
     maxScales[index] = maxScale;
     const scalesOfGroup = groupScales(maxScale);
     for (let row = 0; row < rows; row++) scales[row] = scalesOfGroup[ofGroup[row]!]!;
-    const made = rest === undefined ? bandCodes.subarray(0, rows * size) : codes;
-    error += chooseCodes(group, { scales, upper }, made);
-    if (made !== codes) {
+    if (upper === undefined) {
+      error += roundCodes(group, scales, bandCodes);
       for (let row = 0; row < rows; row++)
-        codes.set(made.subarray(row * size, (row + 1) * size), row * columns + start);
-    }
+        codes.set(bandCodes.subarray(row * size, (row + 1) * size), row * columns + start);
+    } else error += solveCodes(group, scales, codes, upper);
     start += size;
   });
   return { rows, groups, invperm, codes, nibbles, maxScales, error };

@@ -1,14 +1,9 @@
-/** The SIMD twin of `choose-codes.ts`: a kernel rounds many rows in one call. */
+/** The SIMD twin of `roundCodes` in `choose-codes.ts`: a kernel rounds many rows in one call. */
 import { descriptor, kernelMemory } from "@requant/core/kernels";
 import * as reference from "../choose-codes.ts";
 import type { GroupWeights } from "../search-scales.ts";
 import { kernels } from "./module.ts";
 import { placeGroup, placeRow } from "./place-rows.ts";
-
-/** As the reference, with a kernel where there is no factor. */
-export function chooseCodes(group: GroupWeights, wanted: reference.CodesWanted, codes: Uint8Array): number {
-  return reference.chooseCodes(group, wanted, codes, roundCodes);
-}
 
 /** The fields of the class `CodedRows` in assembly/choose-codes.ts. */
 interface CodedRows {
@@ -33,7 +28,8 @@ const placeCodes = /* @__PURE__ */ descriptor(
   ],
 );
 
-const roundCodes: reference.RoundCodes = (group, scales, codes) => {
+/** As the reference, with the kernel. */
+export function roundCodes(group: GroupWeights, scales: Float32Array, codes: Uint8Array): number {
   const kernel = kernels.kernel("roundCodes");
   const { rows, width, start, size, bits } = group;
   const place = kernel === undefined || size % 4 !== 0 ? undefined : placeGroup(group);
@@ -57,4 +53,4 @@ const roundCodes: reference.RoundCodes = (group, scales, codes) => {
     }
   }
   return sum;
-};
+}
