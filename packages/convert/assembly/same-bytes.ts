@@ -1,4 +1,4 @@
-/** Twin of src/compare/same-bytes.ts: 1 where `count` bytes are the same at both places. */
+/** Twin of src/model/same-bytes.ts: 1 where `count` bytes are the same at both places. */
 export function sameBytes(one: usize, other: usize, count: i32): i32 {
   const end = one + <usize>count;
   for (; one + 64 <= end; one += 64, other += 64) {

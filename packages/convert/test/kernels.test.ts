@@ -12,7 +12,7 @@ import {
 } from "@requant/core/kernels";
 import { afterEach, describe, expect, it } from "vitest";
 import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
-import { sameBytes } from "../src/compare/same-bytes-twin.ts";
+import { sameBytes } from "../src/model/same-bytes-twin.ts";
 import * as reference from "../src/run/checksum.ts";
 import { checksum } from "../src/run/checksum-twin.ts";
 import { comparer as comparerHere } from "../src/run/comparison.ts";

@@ -3,10 +3,10 @@ import { roundToHalf } from "@requant/core/view";
 import { plannedSources, type WeightPlan } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import type { RowBand } from "../model/row-bands.ts";
+import { sameBytes } from "../model/same-bytes-twin.ts";
 import type { WeightBands } from "../model/weight-bands.ts";
 import type { Comparison } from "../run/comparison.ts";
 import { comparer } from "../run/comparison-twin.ts";
-import { sameBytes } from "./same-bytes-twin.ts";
 
 /** How values are compared. */
 export interface CompareOptions {

@@ -7,8 +7,8 @@ import type { Workers } from "./workers/protocol.ts";
  * only appends). A band is `bandByteLength` of f32 (one row, if that is more); held of it are its stored bytes and its new
  * ones, of a plan with several targets the new ones of each, and all its values only where rows change places. Pages of the
  * reader add 4 MiB. Of packed weights the stored parts of two are held by each worker, twice those of the largest
- * (`Model.reserve`). The exception is a weight that is transposed or reshaped on the way, which is held whole, one for each
- * worker.
+ * (`Model.reserve`). The exceptions are held whole, one for each worker: a weight that is transposed or reshaped on the way, and
+ * the f32 values of one whose format sees all of them before it chooses a code.
  */
 export const defaultBandByteLength: number = 4 * 1024 * 1024;
 

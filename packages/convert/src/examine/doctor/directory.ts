@@ -5,6 +5,7 @@ import { isHead, isTokenEmbedding } from "@requant/models";
 import { finding } from "../../model/findings/finding.ts";
 import type { Model, ModelTensor } from "../../model/model.ts";
 import { BAND_BYTE_LENGTH } from "../../model/row-bands.ts";
+import { sameBytes } from "../../model/same-bytes.ts";
 import { few } from "./few.ts";
 
 /** Tensors without values, which training with DeepSpeed ZeRO-3 leaves where the weights were not gathered. */
@@ -54,7 +55,7 @@ async function areEqual(model: Model, a: ModelTensor, b: ModelTensor): Promise<b
     const [left, right] = [new Uint8Array(end - start), new Uint8Array(end - start)];
     await model.readInto(a.name, start, left);
     await model.readInto(b.name, start, right);
-    if (left.some((byte, i) => byte !== right[i])) return false;
+    if (!sameBytes(left, right)) return false;
   }
   return true;
 }

@@ -1,11 +1,12 @@
 /** Output files that exist already: every piece is made again and compared with them. */
 import type { ByteSource } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
+import { sameBytes } from "../../model/same-bytes.ts";
 import type { Piece } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import type { RunOutput } from "./output.ts";
 import { type OutputStore, outputExists } from "./store.ts";
-import { beginsWith, sameBytes } from "./written-header.ts";
+import { beginsWith } from "./written-header.ts";
 
 /**
  * Only the bytes show whether files were written by an interrupted run of the same plan or come from elsewhere.

@@ -1,6 +1,6 @@
 /** The SIMD twin of `same-bytes.ts`. */
 import { kernelAddress } from "@requant/core/kernels";
-import { kernels } from "../model/kernels.ts";
+import { kernels } from "./kernels.ts";
 import * as reference from "./same-bytes.ts";
 
 /** Whether two arrays have the same bytes: by a kernel, where both are in its memory. */
