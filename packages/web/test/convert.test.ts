@@ -13,7 +13,7 @@ const golden = process.env["REQUANT_GOLDEN"];
 const MINUTE = 60_000;
 
 /** Large enough for several workers, and for a stop in the middle. */
-const MATRICES = 12;
+const MATRICES = 32;
 
 /** A folder has the name that the command gives to the model. */
 async function opened(page: Page, path: string): Promise<void> {

@@ -121,6 +121,40 @@ describe("the bytes do not depend on who makes them", () => {
   });
 });
 
+it("a worker sends each piece in the memory that it got back of the piece before", async () => {
+  const workers = threads(2);
+  const memory: number[][] = [];
+  const watched: Workers = {
+    ...workers,
+    hereToo: false,
+    start() {
+      const handle = workers.start();
+      const own: number[] = [];
+      memory.push(own);
+      return {
+        ...handle,
+        listen(onReply, onEnd) {
+          handle.listen((reply) => {
+            if (reply.kind === "piece") own.push(reply.bytes.buffer.byteLength);
+            onReply(reply);
+          }, onEnd);
+        },
+      };
+    },
+  };
+  const store = memoryStore({ name: "taken" });
+  // the rows of the first tensor make the largest pieces
+  await convert("gguf:q8_0", "x", { workers: watched, bandByteLength: 32 * 1024 }, store);
+  const alone = memoryStore({ name: "alone" });
+  await convert("gguf:q8_0", "x", { bandByteLength: 32 * 1024 }, alone);
+  expect(store.files.get("x.gguf")).toEqual(alone.files.get("x.gguf"));
+  expect(memory).toHaveLength(2);
+  for (const [first, ...later] of memory) {
+    expect(later.length).toBeGreaterThan(2);
+    expect(later.filter((byteLength) => byteLength !== first)).toEqual([]);
+  }
+});
+
 /** A worker made of a function: what it does with each request. */
 function fakeWorkers(
   act: (request: Parameters<WorkerHandle["post"]>[0], listeners: Parameters<WorkerHandle["listen"]>) => void,

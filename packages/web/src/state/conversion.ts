@@ -2,10 +2,11 @@
 import { type Signal, signal } from "@preact/signals";
 import { type ConversionChoices, noChoices, type OutputPlace } from "../conversion/choices.ts";
 import { call, refusalFrom } from "../host/client.ts";
-import type { ConversionProgress, Converted } from "../host/methods/convert.ts";
+import type { Converted } from "../host/methods/convert.ts";
 import type { PlannedConversion } from "../host/methods/plan.ts";
 import type { TargetParts } from "../host/methods/targets.ts";
 import type { Refusal } from "../host/protocol.ts";
+import type { WorkProgress } from "../host/watched.ts";
 import { refreshStored } from "./stored-outputs.ts";
 
 export type PlanState =
@@ -19,10 +20,18 @@ export type PlanState =
 
 export type RunState =
   | { readonly kind: "none" }
-  | { readonly kind: "running"; readonly progress: ConversionProgress | undefined }
+  | { readonly kind: "running"; readonly progress: WorkProgress | undefined }
   | { readonly kind: "done"; readonly converted: Converted; readonly place: OutputPlace }
   /** `isKept`: what is finished waits for a run that resumes. */
   | { readonly kind: "stopped"; readonly isKept: boolean }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** The SHA-256 of what a run made, which takes longer than some runs: the files can be used before it is known. */
+export type DigestState =
+  | { readonly kind: "none" }
+  | { readonly kind: "running"; readonly progress: WorkProgress | undefined }
+  /** Of each file, in the order of the files. */
+  | { readonly kind: "done"; readonly digests: readonly string[] }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** How a run is started. */
@@ -43,9 +52,11 @@ export class Conversion {
   readonly planning: Signal<boolean> = signal(false);
   readonly plan: Signal<PlanState> = signal({ kind: "none" });
   readonly run: Signal<RunState> = signal({ kind: "none" });
+  readonly digest: Signal<DigestState> = signal({ kind: "none" });
   private readonly modelId: number;
   private planAbort: AbortController | undefined;
   private runAbort: AbortController | undefined;
+  private digestAbort: AbortController | undefined;
   private lastPlan: PlannedConversion | undefined;
 
   constructor(modelId: number) {
@@ -95,6 +106,9 @@ export class Conversion {
   async start({ resume }: StartOptions): Promise<void> {
     const { value: planned } = this.plan;
     if (planned.kind !== "planned" || this.run.value.kind === "running") return;
+    // the files that it reads may be replaced
+    this.digestAbort?.abort();
+    this.digest.value = { kind: "none" };
     const abort = new AbortController();
     this.runAbort = abort;
     const place = this.place.value;
@@ -113,11 +127,12 @@ export class Conversion {
         {
           signal: abort.signal,
           onProgress: (value) => {
-            this.run.value = { kind: "running", progress: value as ConversionProgress };
+            this.run.value = { kind: "running", progress: value as WorkProgress };
           },
         },
       );
       this.run.value = { kind: "done", converted, place };
+      void this.hash(converted, place);
     } catch (error) {
       const refusal = refusalFrom(error);
       this.run.value = refusal.isStopped
@@ -129,12 +144,30 @@ export class Conversion {
     }
   }
 
+  private async hash({ name, format, files }: Converted, place: OutputPlace): Promise<void> {
+    const abort = new AbortController();
+    this.digestAbort = abort;
+    const set = (state: DigestState): void => {
+      if (!abort.signal.aborted) this.digest.value = state;
+    };
+    set({ kind: "running", progress: undefined });
+    const onProgress = (value: unknown): void => set({ kind: "running", progress: value as WorkProgress });
+    try {
+      const input = { name, format, files, place };
+      const digests = await call("hashOutput", input, { signal: abort.signal, onProgress });
+      set({ kind: "done", digests });
+    } catch (error) {
+      set({ kind: "refused", refusal: refusalFrom(error) });
+    }
+  }
+
   stop(): void {
     this.runAbort?.abort();
   }
 
   close(): void {
     this.planAbort?.abort();
+    this.digestAbort?.abort();
     this.stop();
   }
 }

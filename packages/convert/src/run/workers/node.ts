@@ -38,7 +38,7 @@ function start(): WorkerHandle {
   });
   let ended = false;
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message, transfer) => worker.postMessage(message, transfer),
     listen(onReply, onEnd) {
       worker.on("message", (reply: WorkerReply) => onReply(reply));
       worker.on("messageerror", (error) => onEnd(error.message));

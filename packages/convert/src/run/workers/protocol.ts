@@ -59,14 +59,19 @@ export type WorkerRequest =
   | WorkerSetup
   | { readonly kind: "make"; readonly id: number; readonly job: Job }
   | { readonly kind: "read"; readonly id: number; readonly pieces: readonly Piece[] }
-  /** The bytes of the last piece of job `id` are delivered: the worker may send the next piece. */
-  | { readonly kind: "taken"; readonly id: number };
+  /** The bytes of the last piece of job `id` are delivered: the worker may send the next piece, in the same memory. */
+  | { readonly kind: "taken"; readonly id: number; readonly memory: ArrayBuffer };
 
 /** What a worker sends to the thread of the run. */
 export type WorkerReply =
   | { readonly kind: "ready" }
   /** `index`: place of the piece in the job. */
-  | { readonly kind: "piece"; readonly id: number; readonly index: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "piece";
+      readonly id: number;
+      readonly index: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    }
   | { readonly kind: "made"; readonly id: number; readonly results: readonly PieceResult[] }
   | { readonly kind: "read"; readonly id: number; readonly checksums: readonly string[] }
   /** Without an id: the worker cannot work at all. */
@@ -74,8 +79,8 @@ export type WorkerReply =
 
 /** One worker, seen from the run. */
 export interface WorkerHandle {
-  /** Sends a request. Its answer comes to the `onReply` of `listen`. */
-  post(message: WorkerRequest): void;
+  /** Sends a request, and gives the memory in `transfer` away. The answer comes to the `onReply` of `listen`. */
+  post(message: WorkerRequest, transfer?: readonly ArrayBuffer[]): void;
   /** `onEnd`: it ended by itself, or crashed; `reason` is for people. */
   listen(onReply: (reply: WorkerReply) => void, onEnd: (reason: string) => void): void;
   /** Ends the worker at once; resolves when it can no longer write. */

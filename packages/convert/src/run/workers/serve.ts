@@ -34,9 +34,12 @@ export interface WorkerHost {
 export function serve(host: WorkerHost): (request: WorkerRequest) => void {
   let context: Promise<WorkerContext> | undefined;
   const taken = new Map<number, () => void>();
+  /** Memory of pieces that were delivered: new memory takes longer than the copying itself. */
+  const spare: ArrayBuffer[] = [];
 
   async function answer(request: WorkerRequest): Promise<void> {
     if (request.kind === "taken") {
+      spare.push(request.memory);
       taken.get(request.id)?.();
       return;
     }
@@ -60,7 +63,7 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
     const results = await here.maker.make(job, async (piece, bytes) => {
       if (here.outputs !== undefined) return outputOf(here, piece).write(bytes, piece.byteOffset);
       // a copy, because the memory of kernels cannot be given away
-      const copy = bytes.slice();
+      const copy = copyInto(spare.pop(), bytes);
       const isTaken = new Promise<void>((resolve) => taken.set(id, resolve));
       host.post({ kind: "piece", id, index: job.pieces.indexOf(piece), bytes: copy }, [copy.buffer]);
       await isTaken;
@@ -75,6 +78,14 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
       host.post({ kind: "failed", id, error: plainError(error) });
     });
   };
+}
+
+/** A copy in `memory` where that is large enough. */
+function copyInto(memory: ArrayBuffer | undefined, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (memory === undefined || memory.byteLength < bytes.byteLength) return bytes.slice();
+  const copy = new Uint8Array(memory, 0, bytes.byteLength);
+  copy.set(bytes);
+  return copy;
 }
 
 interface WorkerContext {

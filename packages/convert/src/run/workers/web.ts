@@ -23,7 +23,7 @@ export function webWorkers(create: () => Worker, options: WebWorkersOptions = {}
 
 function handleOf(worker: Worker): WorkerHandle {
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
     listen(onReply, onEnd) {
       worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => onReply(data);
       worker.onmessageerror = () => onEnd("a message could not be read");

@@ -44,12 +44,12 @@ export function workerPool(workers: Workers, count: number, setup: WorkerSetup, 
     for (const { handle } of members) void handle.terminate();
   }
 
-  async function takePiece(id: number, index: number, bytes: Uint8Array): Promise<void> {
+  async function takePiece(id: number, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const task = tasks.get(id);
     const piece = task?.job?.pieces[index];
     if (task === undefined || piece === undefined) return;
     await deliver(piece, bytes);
-    task.worker.handle.post({ kind: "taken", id });
+    task.worker.handle.post({ kind: "taken", id, memory: bytes.buffer }, [bytes.buffer]);
   }
 
   function onReply(reply: WorkerReply): void {

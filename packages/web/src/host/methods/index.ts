@@ -15,6 +15,7 @@ export const methods = {
   memory: lazy(async () => (await import("./memory.ts")).memory),
   plan: lazy(async () => (await import("./plan.ts")).plan),
   convert: lazy(async () => (await import("./convert.ts")).convert),
+  hashOutput: lazy(async () => (await import("./hash-output.ts")).hashOutput),
   metadata: lazy(async () => (await import("./metadata.ts")).metadata),
   planEdit: lazy(async () => (await import("./edit.ts")).planEdit),
   writeEdit: lazy(async () => (await import("./edit.ts")).writeEdit),

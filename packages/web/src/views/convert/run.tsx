@@ -1,9 +1,10 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { refusalFrom } from "../../host/client.ts";
-import type { ConversionProgress, Converted } from "../../host/methods/convert.ts";
+import type { Converted } from "../../host/methods/convert.ts";
 import type { Refusal } from "../../host/protocol.ts";
-import type { Conversion } from "../../state/conversion.ts";
+import type { WorkProgress } from "../../host/watched.ts";
+import type { Conversion, DigestState } from "../../state/conversion.ts";
 import { outputNamed } from "../../state/stored-outputs.ts";
 import { saveFile, saveFiles } from "../../storage/save-file.ts";
 import { strings } from "../../strings.ts";
@@ -23,6 +24,7 @@ export function Run({ conversion }: { readonly conversion: Conversion }): JSX.El
       {run.kind === "done" ? (
         <Done
           converted={run.converted}
+          digest={conversion.digest.value}
           folder={run.place.kind === "folder" ? run.place.handle.name : undefined}
         />
       ) : null}
@@ -30,7 +32,7 @@ export function Run({ conversion }: { readonly conversion: Conversion }): JSX.El
   );
 }
 
-function Progress({ progress }: { readonly progress: ConversionProgress | undefined }): JSX.Element {
+function Progress({ progress }: { readonly progress: WorkProgress | undefined }): JSX.Element {
   const text = strings.convert.run;
   if (progress === undefined) return <p role="status">{text.starting}</p>;
   const { phase, tensor, file, done, total, speed, secondsLeft } = progress;
@@ -50,33 +52,23 @@ function Progress({ progress }: { readonly progress: ConversionProgress | undefi
 
 interface DoneProps {
   readonly converted: Converted;
+  readonly digest: DigestState;
   /** Undefined for the browser's own storage. */
   readonly folder: string | undefined;
 }
 
-function Done({ converted, folder }: DoneProps): JSX.Element {
+function Done({ converted, digest, folder }: DoneProps): JSX.Element {
   const text = strings.convert.run;
   const { files, report, findings, name } = converted;
-  const [only] = files;
   const size = files.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const inStorage = outputNamed(name)?.files ?? [];
-  // what `sha256sum` prints
-  const digest =
-    files.length === 1 && only !== undefined
-      ? only.sha256
-      : files.map(({ name: file, sha256 }) => `${sha256}  ${file}`).join("\n");
   return (
     <>
       <h3>{text.doneTitle}</h3>
       <p>
         <strong>{name}</strong> {text.done(byteQuantity(size), duration(report.seconds ?? 0))}
       </p>
-      <p class="quiet small" aria-hidden="true">
-        {text.digest}
-      </p>
-      <output class="digest" aria-label={text.digest}>
-        {digest}
-      </output>
+      <Digest state={digest} files={files} />
       {folder === undefined ? (
         <div class="row">
           {inStorage.length === 1 && inStorage[0] !== undefined ? (
@@ -89,6 +81,30 @@ function Done({ converted, folder }: DoneProps): JSX.Element {
         <p>{text.inFolder(folder)}</p>
       )}
       {findings.length === 0 ? null : <Findings findings={findings} />}
+    </>
+  );
+}
+
+interface DigestProps {
+  readonly state: DigestState;
+  readonly files: Converted["files"];
+}
+
+/** What `sha256sum` prints. */
+function Digest({ state, files }: DigestProps): JSX.Element | null {
+  const label = strings.convert.run.digest;
+  if (state.kind === "none") return null;
+  if (state.kind === "running") return <Progress progress={state.progress} />;
+  if (state.kind === "refused") return <Findings findings={[state.refusal]} />;
+  const { digests } = state;
+  return (
+    <>
+      <p class="quiet small" aria-hidden="true">
+        {label}
+      </p>
+      <output class="digest" aria-label={label}>
+        {files.length === 1 ? digests[0] : files.map(({ name }, i) => `${digests[i]}  ${name}`).join("\n")}
+      </output>
     </>
   );
 }
