@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IoError, readChunks, UsageError } from "@requant/core";
 import { directoryStore, fileSink, fileSource } from "@requant/core/node";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { asIoError } from "../src/io/system-error.ts";
 
 let folder = "";
@@ -199,6 +199,25 @@ describe("fileSink", () => {
     await sink.close();
     expect(Buffer.compare(await readFile(at("a")), Buffer.concat(pieces))).toBe(0);
     expect((await stat(at("a"))).blocks * 512).toBeLessThan(1_000_000);
+  });
+
+  test("what cannot be brought to the disk early is told, though the system tells it once only", async () => {
+    const probe = await open(at("probe"), "w");
+    const handles = Object.getPrototypeOf(probe) as typeof probe;
+    await probe.close();
+    const broken = Object.assign(new Error("broken disk"), { code: "EIO" });
+    const early = vi.spyOn(handles, "datasync").mockRejectedValueOnce(broken);
+    try {
+      const sink = await fileSink(at("a"));
+      // a hole takes no time
+      await sink.write(new Uint8Array(128 * 1024 * 1024));
+      expect(early).toHaveBeenCalledTimes(1);
+      await expect(sink.close()).rejects.toMatchObject({ code: "IO", cause: broken });
+      await sink.abort();
+      expect(await readdir(folder)).toEqual(["probe"]);
+    } finally {
+      early.mockRestore();
+    }
   });
 
   test("a write that was not awaited is refused instead of mixed in", async () => {

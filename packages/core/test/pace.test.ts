@@ -2,6 +2,7 @@ import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { fileSource } from "../src/io/node/index.ts";
 import { Pace, transfersOf } from "../src/io/node/transfers.ts";
 
 describe("the choice between synchronous and asynchronous transfers", () => {
@@ -64,4 +65,29 @@ describe("transfers", () => {
     await expect(transfers.read(new Uint8Array(1), 0, 1, 0)).rejects.toMatchObject({ code: "EBADF" });
     await rm(folder, { recursive: true });
   });
+});
+
+it("a file that is read elsewhere is never read in this thread", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "requant-elsewhere-"));
+  const path = join(folder, "file");
+  const bytes = new Uint8Array(32 * 1024 * 1024).fill(7);
+  await writeFile(path, bytes);
+  const [here, elsewhere] = [await fileSource(path), await fileSource(path, { elsewhere: true })];
+  try {
+    for (const [source, last] of [
+      [here, 7],
+      [elsewhere, 0],
+    ] as const) {
+      const target = new Uint8Array(bytes.length);
+      const reading = source.readInto(target, 0);
+      // what a thread of its own needs milliseconds for
+      expect(target.at(-1)).toBe(last);
+      await reading;
+      expect(target.at(-1)).toBe(7);
+    }
+  } finally {
+    await here.close();
+    await elsewhere.close();
+    await rm(folder, { recursive: true });
+  }
 });

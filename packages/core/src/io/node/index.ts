@@ -5,41 +5,53 @@
 
 import { type BigIntStats, constants, fstatSync } from "node:fs";
 import { type FileHandle, open, readdir, realpath, rmdir, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { FormatError, IoError, UsageError } from "../../errors.ts";
 import { checkRange } from "../range.ts";
-import type { ByteSink } from "../sink.ts";
 import type { ByteSource } from "../source.ts";
 import type { ReadStore, WriteStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
-import { isTemporaryName, temporarySuffix, workFolder } from "../working-names.ts";
+import { isTemporaryName, workFolder } from "../working-names.ts";
 import { unlinkFile } from "./busy-files.ts";
+import { type FileSinkOptions, fileSink } from "./file-sink.ts";
 import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
-import { ownerTag, tagIsStale } from "./owner.ts";
-import { keepPermissions, place, refuseIfExists, refuseIfSpecial, syncFolder } from "./placing.ts";
+import { refuseName, syncFolder } from "./placing.ts";
 import { stageFile } from "./staged-file.ts";
-import { transfersOf } from "./transfers.ts";
-import { isZeros } from "./zeros.ts";
+import { transfersElsewhere, transfersOf } from "./transfers.ts";
 
 export { asIoError } from "../system-error.ts";
 export { renameFile } from "./busy-files.ts";
+export { type FileSinkOptions, fileSink } from "./file-sink.ts";
 export { makeFolders } from "./make-folders.ts";
 export { nodeSha256 } from "./random-and-hash.ts";
 export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
 export { lockFile, openStagedFile } from "./staged-file.ts";
 
+/** How a file is read. */
+export interface FileSourceOptions {
+  /**
+   * Read in another thread, so that this one can write or compute meanwhile. Default: bytes that the system has in memory are
+   * copied in this thread, which takes less time where nothing else is to do.
+   */
+  readonly elsewhere?: boolean;
+}
+
 /**
  * A regular file. Reads are positional, so they may run at the same time.
  * @throws IoError when the file cannot be opened, or (from reads) when it changes while it is being read
  */
-export function fileSource(path: string): Promise<ByteSource> {
-  return openFile(path, async () => {});
+export function fileSource(path: string, options: FileSourceOptions = {}): Promise<ByteSource> {
+  return openFile(path, async () => {}, options);
 }
 
 /** `accept` sees the opened file before anything of it is read, and throws to refuse it. */
-async function openFile(path: string, accept: (handle: FileHandle) => Promise<void>): Promise<ByteSource> {
+async function openFile(
+  path: string,
+  accept: (handle: FileHandle) => Promise<void>,
+  { elsewhere = false }: FileSourceOptions = {},
+): Promise<ByteSource> {
   let handle: FileHandle;
   let before: BigIntStats;
   try {
@@ -58,7 +70,7 @@ async function openFile(path: string, accept: (handle: FileHandle) => Promise<vo
     throw asIoError(cause, path, "open");
   }
   const byteLength = Number(before.size);
-  const transfers = transfersOf(handle);
+  const transfers = elsewhere ? transfersElsewhere(handle) : transfersOf(handle);
 
   /** A file that is replaced between two reads would mix the weights of two models, so check after each read. */
   function refuseIfChanged(offset: number): void {
@@ -119,106 +131,6 @@ async function openFile(path: string, accept: (handle: FileHandle) => Promise<vo
       await handle.close();
     },
   };
-}
-
-/** How `fileSink` treats a file that exists. */
-export interface FileSinkOptions {
-  /** Replace an existing file. Default false: refused. */
-  readonly overwrite?: boolean;
-}
-
-/**
- * A new file, made under a temporary name in the same folder. `close` flushes it to the disk, gives it its name in
- * one step, and flushes the folder; `abort` removes it. At no time is a half-written file visible under `path`.
- */
-export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<ByteSink> {
-  const { overwrite = false } = options;
-  const folder = dirname(path);
-  // unique even between processes; the cut keeps long names under the usual limit of 255 bytes
-  const stem = `.${basename(path).slice(0, 48)}.`;
-  const temporary = join(folder, `${stem}${await ownerTag()}${temporarySuffix}`);
-  let handle: FileHandle;
-  await refuseName(basename(path), path);
-  try {
-    await (overwrite ? refuseIfSpecial(path) : refuseIfExists(path));
-    await removeStale(folder, stem);
-    handle = await open(temporary, "wx");
-    if (overwrite) await keepPermissions(handle, path);
-  } catch (cause) {
-    throw asIoError(cause, path, "create");
-  }
-
-  let byteLength = 0;
-  let state: "open" | "failed" | "closed" | "aborted" = "open";
-  let handleOpen = true;
-  let busy = false;
-  let endsInHole = false;
-  const needOpen = (): void => {
-    if (state !== "open") throw new UsageError(`The file is already ${state}.`, { path });
-  };
-  async function closeHandle(): Promise<void> {
-    if (!handleOpen) return;
-    handleOpen = false;
-    await handle.close();
-  }
-  async function attempt(action: string, work: () => Promise<void>): Promise<void> {
-    needOpen();
-    // two writes at once would both start at the same place
-    if (busy) throw new UsageError("The last write is not done yet: await it.", { path });
-    busy = true;
-    try {
-      await work();
-    } catch (cause) {
-      state = "failed";
-      throw asIoError(cause, path, action);
-    } finally {
-      busy = false;
-    }
-  }
-
-  return {
-    name: path,
-    get byteLength() {
-      return byteLength;
-    },
-    write: (bytes) =>
-      attempt("write", async () => {
-        // a file with holes, as some downloads and tests make them, must not fill the disk when it is copied
-        endsInHole = isZeros(bytes);
-        if (endsInHole) byteLength += bytes.byteLength;
-        let done = endsInHole ? bytes.byteLength : 0;
-        while (done < bytes.byteLength) {
-          const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, byteLength);
-          if (bytesWritten === 0) throw new IoError("The system wrote nothing and gave no reason.", { path });
-          done += bytesWritten;
-          byteLength += bytesWritten;
-        }
-      }),
-    close: () =>
-      attempt("finish", async () => {
-        if (endsInHole) await handle.truncate(byteLength);
-        await handle.sync();
-        await closeHandle();
-        await place(temporary, path, overwrite);
-        await syncFolder(folder);
-        state = "closed";
-      }),
-    async abort() {
-      if (state === "closed" || state === "aborted") return;
-      state = "aborted";
-      await closeHandle().catch(() => {});
-      await unlinkFile(temporary).catch(() => {});
-    },
-  };
-}
-
-/** Removes what killed processes left of the same file. */
-async function removeStale(folder: string, stem: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!(name.startsWith(stem) && name.endsWith(temporarySuffix))) continue;
-    const tag = name.slice(stem.length, -temporarySuffix.length);
-    if (await tagIsStale(tag)) await unlinkFile(join(folder, name)).catch(() => {});
-  }
 }
 
 /** How a directory is opened as a store. */
@@ -369,11 +281,6 @@ async function isFolder(path: string): Promise<boolean> {
 /** Loaded when it is asked for: a command that only reads a file needs nothing of it. */
 function sameFile(): Promise<typeof import("./same-file.ts")> {
   return import("./same-file.ts");
-}
-
-/** @throws IoError for a name that this system would not write as it is */
-async function refuseName(name: string, path: string): Promise<void> {
-  if (process.platform === "win32") (await import("./windows-names.ts")).refuseWindowsName(name, path);
 }
 
 /** Whether a name has one Unicode form alone. */

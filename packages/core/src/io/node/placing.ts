@@ -97,3 +97,8 @@ export async function syncFolder(folder: string): Promise<void> {
   await handle?.sync().catch(() => {});
   await handle?.close();
 }
+
+/** @throws IoError for a name that this system would not write as it is */
+export async function refuseName(name: string, path: string): Promise<void> {
+  if (process.platform === "win32") (await import("./windows-names.ts")).refuseWindowsName(name, path);
+}

@@ -39,7 +39,21 @@ export class Pace {
   }
 }
 
+/** In other threads. */
+export function transfersElsewhere(handle: FileHandle): Transfers {
+  return {
+    async read(target, offset, byteLength, position) {
+      return (await handle.read(target, offset, byteLength, position)).bytesRead;
+    },
+    async write(source, offset, byteLength, position) {
+      return (await handle.write(source, offset, byteLength, position)).bytesWritten;
+    },
+  };
+}
+
+/** In this thread or in others, as is faster. */
 export function transfersOf(handle: FileHandle): Transfers {
+  const elsewhere = transfersElsewhere(handle);
   const paces = { read: new Pace(), write: new Pace() };
   // a closed file has no descriptor, and the asynchronous call reports that properly
   const isHere = (work: "read" | "write"): boolean => handle.fd >= 0 && paces[work].isHere();
@@ -53,16 +67,12 @@ export function transfersOf(handle: FileHandle): Transfers {
   }
   return {
     async read(target, offset, byteLength, position) {
-      if (isHere("read")) {
-        return here("read", () => readSync(handle.fd, target, offset, byteLength, position));
-      }
-      return (await handle.read(target, offset, byteLength, position)).bytesRead;
+      if (!isHere("read")) return elsewhere.read(target, offset, byteLength, position);
+      return here("read", () => readSync(handle.fd, target, offset, byteLength, position));
     },
     async write(source, offset, byteLength, position) {
-      if (isHere("write")) {
-        return here("write", () => writeSync(handle.fd, source, offset, byteLength, position));
-      }
-      return (await handle.write(source, offset, byteLength, position)).bytesWritten;
+      if (!isHere("write")) return elsewhere.write(source, offset, byteLength, position);
+      return here("write", () => writeSync(handle.fd, source, offset, byteLength, position));
     },
   };
 }
