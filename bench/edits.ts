@@ -67,8 +67,9 @@ export async function* measureEdits(folder: string, options: EditOptions): Async
     };
     await set();
     const contenders = [...copies(folder, one), { name: "requant", workers: 0, run: set }];
+    const memory = { folder, byteLength: bytes };
     yield await measureProcesses(
-      { part: "edits", task, bytes, rounds: options.rounds, tidy: true },
+      { part: "edits", task, bytes, rounds: options.rounds, tidy: true, memory },
       contenders,
     );
   }
@@ -97,6 +98,7 @@ function measureEdit({ folder, rounds, task, input, edit, isSame }: Edit): Promi
   return measureProcesses(
     {
       ...{ part: "edits", task, bytes: input.bytes, rounds, tidy: true },
+      memory: { folder, byteLength: input.bytes },
       same: async ({ workers }) => (workers === undefined ? undefined : isSame?.(output)),
     },
     contenders,

@@ -5,7 +5,7 @@ import { nodeUsage } from "./child-process.ts";
 import { layersFor, modelShape } from "./convert.ts";
 import type { LlamaShape } from "./llama-shape.ts";
 import { makeModel } from "./make-model.ts";
-import { measureProcesses, type ProcessContender } from "./processes.ts";
+import { measureProcesses, type ProcessContender, type ProcessTask } from "./processes.ts";
 import type { Measurement } from "./results.ts";
 import { command } from "./start-up.ts";
 
@@ -36,7 +36,9 @@ async function* inBytes(folder: string, options: GrowthOptions): AsyncGenerator<
     const shape = modelShape(layersFor(options.gigabytes / 2 ** i, WORDS), WORDS);
     await makeModel(input, shape, { tokens: shape.vocabularySize, merges: 1000 });
     const { size } = await stat(input);
-    yield await measureOne(folder, options, `bytes: ${(size / 1e9).toFixed(2)} GB`, size, input);
+    const task = `bytes: ${(size / 1e9).toFixed(2)} GB`;
+    // the output is about half as long
+    yield await measureOne(folder, options, task, size, input, { folder, byteLength: size * 0.55 });
     await rm(input);
   }
 }
@@ -90,6 +92,7 @@ function measureOne(
   task: string,
   size: number,
   input: string,
+  memory?: ProcessTask["memory"],
 ): Promise<Measurement[]> {
   const output = join(folder, "grown.gguf");
   const options = ["--to", "gguf:q8_0", "--overwrite", "--jobs", String(threads)];
@@ -99,7 +102,8 @@ function measureOne(
     workers: threads,
     run: () => nodeUsage(command, ["convert", input, output, ...options]),
   };
-  return measureProcesses({ part: "growth", task, size, rounds }, [contender]).finally(() =>
-    rm(output, { force: true }),
-  );
+  return measureProcesses(
+    { part: "growth", task, size, rounds, ...(memory === undefined ? {} : { memory }) },
+    [contender],
+  ).finally(() => rm(output, { force: true }));
 }

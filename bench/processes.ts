@@ -1,5 +1,7 @@
 /** Contenders that are whole processes, measured in turns. */
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { Usage } from "./child-process.ts";
 import { type Measurement, spread } from "./results.ts";
 
@@ -18,6 +20,8 @@ export interface ProcessTask extends Pick<Measurement, "part" | "task" | "bytes"
   readonly repeatShort?: boolean;
   /** Outputs are removed after each run, for models that fit on the disk only a few times. */
   readonly tidy?: boolean;
+  /** See `takeMemory`: where, and how much each run needs for its output. */
+  readonly memory?: { readonly folder: string; readonly byteLength: number };
   /** Whether the output of a contender is right, asked once; undefined where nobody can tell. */
   same?(contender: ProcessContender): Promise<boolean | undefined>;
 }
@@ -45,6 +49,7 @@ export async function measureProcesses(
     for (const entry of inTurns(entries, round)) {
       const { contender } = entry;
       await removeOutputs([contender]);
+      if (task.memory !== undefined) takeMemory(task.memory);
       entry.usages.push(await contender.run());
       if (task.tidy !== true) continue;
       entry.same ??= await task.same?.(contender);
@@ -69,6 +74,21 @@ export async function measureProcesses(
     });
   }
   return measurements;
+}
+
+const BLOCK = Buffer.alloc(256 * 1024, 1);
+
+/**
+ * Writes a file and removes it, so that the system has memory at hand for as many bytes. A virtual machine may give memory
+ * that nobody uses back to its host after a second or two, and then takes seconds for each gigabyte to get it again: the
+ * program that runs first after a pause would pay for it.
+ */
+function takeMemory({ folder, byteLength }: { readonly folder: string; readonly byteLength: number }): void {
+  const path = join(folder, "memory");
+  const file = openSync(path, "w");
+  for (let written = 0; written < byteLength; ) written += writeSync(file, BLOCK);
+  closeSync(file);
+  rmSync(path);
 }
 
 /** The figures of several runs of one program. */

@@ -4,6 +4,8 @@ import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 
 const [output, byteLength, ...inputs] = process.argv.slice(2);
 const BAND = 4 * 1024 * 1024;
+// for longer writes Linux looks for longer pieces of memory, which a virtual machine may have to get from its host
+const WRITE = 256 * 1024;
 const band = Buffer.alloc(BAND);
 const files = inputs.map((path) => openSync(path, "r"));
 const total = files.reduce((sum, file) => sum + fstatSync(file).size, 0);
@@ -17,7 +19,7 @@ for (const file of files) {
     // as far into the output as into the input
     const end = Math.round((read / total) * Number(byteLength));
     while (to !== undefined && written < end)
-      written += writeSync(to, band, 0, Math.min(BAND, end - written), null);
+      written += writeSync(to, band, 0, Math.min(WRITE, end - written), null);
   }
   closeSync(file);
 }

@@ -28,7 +28,7 @@ export function editPart(results: Results): string {
   ]);
   return `## Edits that keep every weight
 
-A made-up llama of ${((firstOf(tasks)?.bytes ?? 0) / 1e9).toFixed(2)} GB in F16: \`requant split\` into five files, \`requant merge\` of them, and \`requant metadata set\` in place. "copy" is \`copyFileSync\`, for which the system may share the bytes or copy them in the kernel; "read and write" moves the same bytes through a program. With \`--no-verify\` requant does not read its output again.
+A made-up llama of ${((firstOf(tasks)?.bytes ?? 0) / 1e9).toFixed(2)} GB in F16: \`requant split\` into five files, \`requant merge\` of them, and \`requant metadata set\` in place. "copy" is \`copyFileSync\`, for which the system may share the bytes or copy them in the kernel; "read and write" moves the same bytes through a program. With \`--no-verify\` requant does not read its output again. requant brings its output to the disk before it gives it its name; a copy does not. Before each run as many bytes are written to another file and removed: this virtual machine gives unused memory back to its host, and gets it again slowly.
 
 ${table(["", ...useHeads, "wall ÷ copy", "same tensors"], rows)}`;
 }

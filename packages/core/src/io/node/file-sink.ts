@@ -18,12 +18,6 @@ import {
 import { transfersOf } from "./transfers.ts";
 import { isZeros } from "./zeros.ts";
 
-/**
- * Bytes of one write at the end of a file. For larger ones Linux looks for larger pieces of free memory, which a virtual
- * machine may have given back: writing 1 GB then took seconds instead of half a second.
- */
-const WRITE_BYTE_LENGTH = 256 * 1024;
-
 /** After so many bytes the system is asked to bring them to the disk, while the next ones come: `close` then waits for few. */
 const FLUSH_BYTE_LENGTH = 128 * 1024 * 1024;
 
@@ -115,8 +109,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
         if (endsInHole) byteLength += bytes.byteLength;
         let done = endsInHole ? bytes.byteLength : 0;
         while (done < bytes.byteLength) {
-          const length = Math.min(WRITE_BYTE_LENGTH, bytes.byteLength - done);
-          const bytesWritten = await transfers.write(bytes, done, length, byteLength);
+          const bytesWritten = await transfers.write(bytes, done, bytes.byteLength - done, byteLength);
           if (bytesWritten === 0) throw new IoError("The system wrote nothing and gave no reason.", { path });
           done += bytesWritten;
           byteLength += bytesWritten;
