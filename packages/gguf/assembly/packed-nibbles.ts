@@ -167,8 +167,10 @@ export function nibbleColumnsToQ5_0(nibbles: NibbleTile): void {
   columnsToBlocks(nibbles, Q5_0, 22);
 }
 
-/** Bytes of 32 columns by fours of the rows' bytes: 128 bytes for each word, four words. */
-const tile = memory.data(512, 16);
+/** Blocks of a row that are written one after the other. Blocks of 32 rows in turn would be on more pages than a processor has at hand. */
+const BATCH: usize = 16;
+/** Of each block: bytes of 32 columns by fours of the rows' bytes, 128 bytes for each word, four words. */
+const tile = memory.data(8192, 16);
 
 /** Four columns of 16 bytes of words: the four bytes of each place in a word stand together, words `step` bytes apart. */
 // @ts-ignore: decorator
@@ -258,14 +260,25 @@ function rowsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): voi
       const zeros = nibbles.zeros + <usize>row;
       let column = stage + (<usize>row >> 1);
       let block = out + outStep * <usize>row;
-      for (let group = groups, end = groups + 4 * blocks; group < end; group += 4, block += byteLength) {
-        let d = scales + scaleStep * <usize>load<u32>(group);
-        let zero = zeros + zeroStep * <usize>load<u32>(group);
-        for (let at = tile; at < tile + 128; at += 16, column += 4 * run) gather(column, run, at);
-        let to = block;
-        for (let at = tile; at < tile + 512; at += 128, d += 16, zero += 8, to += 8 * outStep) {
-          eightRows(at, low, zero, d, to, outStep, packing);
+      let group = groups;
+      for (let left = blocks; left > 0; ) {
+        const count = min(left, BATCH);
+        const tileEnd = tile + 512 * count;
+        for (let own = tile; own < tileEnd; own += 512) {
+          for (let at = own; at < own + 128; at += 16, column += 4 * run) gather(column, run, at);
         }
+        for (let word: usize = 0; word < 4; word++) {
+          let to = block + 8 * outStep * word;
+          let span = group;
+          for (let own = tile; own < tileEnd; own += 512, span += 4, to += byteLength) {
+            const at = <usize>load<u32>(span);
+            const d = scales + scaleStep * at + 16 * word;
+            eightRows(own + 128 * word, low, zeros + zeroStep * at + 8 * word, d, to, outStep, packing);
+          }
+        }
+        group += 4 * count;
+        block += byteLength * count;
+        left -= count;
       }
     }
     groups += 4 * blocks;
