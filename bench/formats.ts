@@ -1,4 +1,5 @@
 /** 8-bit and 4-bit floats, MLX and NF4, to f32, in cache: the kernels of the formats beside ggml's types. */
+
 import { bitsAndBytesCodec } from "@requant/bitsandbytes";
 import { compressedFloat8Codec, float4Codec } from "@requant/compressed-tensors";
 import { F16 } from "@requant/core";
@@ -9,13 +10,13 @@ import {
   type LinearPart,
   type RowWeight,
 } from "@requant/core/format";
-import { allocateKernelBuffer } from "@requant/core/kernels";
 import { float8Codec } from "@requant/float8";
 import { mlxCodec } from "@requant/mlx";
 import { mxfp4Codec, nvfp4Codec } from "@requant/mxfp";
 import { type InterleaveOptions, interleave } from "./interleave.ts";
 import { randomNumbers } from "./random.ts";
 import type { Measurement } from "./results.ts";
+import { sampleBuffer } from "./sample-buffer.ts";
 import { openSample, sameBits, type WeightSample, withoutKernels } from "./weight-sample.ts";
 
 const [ROWS, COLUMNS] = [8, 4096];
@@ -147,7 +148,7 @@ const cases: readonly FormatCase[] = [
 export function* measureFormats(options: InterleaveOptions): Generator<Measurement[]> {
   const count = ROWS * COLUMNS;
   for (const { task, sample } of cases) {
-    const values = allocateKernelBuffer(4 * count);
+    const values = sampleBuffer(4 * count);
     const { weight, plainWeight, release } = sample();
     const out = values.floats();
     const plainOut = new Float32Array(count);

@@ -1,11 +1,12 @@
 /** The search for hidden grids, one thread, in memory: GB/s of the floats as they are stored. */
+
 import { BF16, type BlockCodec, F32 } from "@requant/core";
-import { allocateKernelBuffer } from "@requant/core/kernels";
 import { E2M1_VALUES, E4M3_VALUES } from "@requant/core/numeric";
 import { type FoundGrid, GridSearch, type HidingType, PROBE_ROWS } from "@requant/core/view";
 import { type InterleaveOptions, interleave } from "./interleave.ts";
 import { randomNumbers } from "./random.ts";
 import type { Measurement } from "./results.ts";
+import { sampleBuffer } from "./sample-buffer.ts";
 import { withoutKernels } from "./weight-sample.ts";
 
 const ROWS = 1024;
@@ -88,10 +89,8 @@ function storedFloats({ type, blockRows = 1, groupSize, scale, value }: Case): U
   return bytes;
 }
 
-const memory = allocateKernelBuffer(4 * 128 * COLUMNS).floats();
-
 /** Decodes and searches, as a plan does with each band. */
-function search(bytes: Uint8Array, type: "F32" | "BF16"): FoundGrid | undefined {
+function search(bytes: Uint8Array, type: "F32" | "BF16", memory: Float32Array): FoundGrid | undefined {
   const codec = CODECS[type];
   const rowByteLength = COLUMNS * codec.blockByteLength;
   const rowsOf = (start: number, end: number): Float32Array => {
@@ -109,19 +108,23 @@ function search(bytes: Uint8Array, type: "F32" | "BF16"): FoundGrid | undefined 
 
 /** Each case in TypeScript alone and with its kernels, which must find the same grid. */
 export function* measureHiddenGrids(options: InterleaveOptions): Generator<Measurement[]> {
+  const buffer = sampleBuffer(4 * 128 * COLUMNS);
+  const memory = buffer.floats();
   for (const one of cases) {
     const bytes = storedFloats(one);
     const isOrdinary = one.value === ordinary;
-    if ((search(bytes, one.type) === undefined) !== isOrdinary) throw new Error(`${one.name}: another grid.`);
-    const plain = JSON.stringify(withoutKernels(() => search(bytes, one.type))());
+    if ((search(bytes, one.type, memory) === undefined) !== isOrdinary)
+      throw new Error(`${one.name}: another grid.`);
+    const plain = JSON.stringify(withoutKernels(() => search(bytes, one.type, memory))());
     const contenders = [
-      { name: "TypeScript", run: withoutKernels(() => search(bytes, one.type)) },
+      { name: "TypeScript", run: withoutKernels(() => search(bytes, one.type, memory)) },
       {
         name: "SIMD",
-        run: () => search(bytes, one.type),
-        same: JSON.stringify(search(bytes, one.type)) === plain,
+        run: () => search(bytes, one.type, memory),
+        same: JSON.stringify(search(bytes, one.type, memory)) === plain,
       },
     ];
     yield interleave("hidden-grids", `${one.type}, ${one.name}`, bytes.length, contenders, options);
   }
+  buffer.release();
 }

@@ -2,12 +2,8 @@
  * Every ggml type: native ggml, plain TypeScript and the SIMD twin, one thread, in cache.
  * Alone, for a quick look at some types: node --conditions=@requant/source bench/kernels.ts Q4_K IQ4_XS
  */
-import {
-  allocateKernelBuffer,
-  installKernels,
-  kernelsAreInstalled,
-  uninstallKernels,
-} from "@requant/core/kernels";
+
+import { installKernels, kernelsAreInstalled, uninstallKernels } from "@requant/core/kernels";
 import { type GgmlType, ggmlTypes } from "@requant/gguf";
 import { hasKernel } from "../packages/gguf/src/kernels/module.ts";
 import { type Contender, type InterleaveOptions, interleave } from "./interleave.ts";
@@ -15,6 +11,7 @@ import { limitContenders } from "./limits.ts";
 import type { NativeGgml } from "./native.ts";
 import { randomNumbers } from "./random.ts";
 import type { Measurement } from "./results.ts";
+import { sampleBuffer } from "./sample-buffer.ts";
 
 /** 128 KiB of f32: within the second-level cache of any machine. */
 const WEIGHTS = 32768;
@@ -86,7 +83,7 @@ function quantizeTask(
     outputs.set(name, bytes);
     return bytes;
   };
-  const buffers = [4 * values.length, 4 * Math.ceil(byteLength / 4), 4 * COLUMNS].map(allocateKernelBuffer);
+  const buffers = [4 * values.length, 4 * Math.ceil(byteLength / 4), 4 * COLUMNS].map(sampleBuffer);
   const [valuesInside, bytesInside, importanceInside] = [
     buffers[0]!.floats(),
     buffers[1]!.bytes(0, byteLength),
@@ -149,8 +146,8 @@ function dequantizeTask(
 ): Measurement[] {
   const { codec } = type;
   if (codec === undefined) return [];
-  const blocksInside = allocateKernelBuffer(4 * Math.ceil(blocks.length / 4));
-  const valuesInside = allocateKernelBuffer(4 * count);
+  const blocksInside = sampleBuffer(4 * Math.ceil(blocks.length / 4));
+  const valuesInside = sampleBuffer(4 * count);
   const [inside, out] = [blocksInside.bytes(0, blocks.length), valuesInside.floats()];
   inside.set(blocks);
   const nativeOut = new Float32Array(count);

@@ -1,4 +1,5 @@
 /** A stored weight to measure with, where a conversion would read it, and in arrays of its own. */
+
 import {
   type LinearCodec,
   type LinearLayout,
@@ -6,7 +7,8 @@ import {
   type PartBytes,
   partByteLength,
 } from "@requant/core/format";
-import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core/kernels";
+import { installKernels, uninstallKernels } from "@requant/core/kernels";
+import { sampleBuffer } from "./sample-buffer.ts";
 
 export interface WeightSample<Weight extends OpenedWeight> {
   readonly bytes: PartBytes;
@@ -24,7 +26,7 @@ export function openSample<Layout extends LinearLayout, Claims, Weight extends O
   bytes: PartBytes,
 ): WeightSample<Weight> {
   const parts = codec.parts(layout);
-  const buffers = parts.map((part) => allocateKernelBuffer(4 * Math.ceil(partByteLength(part) / 4)));
+  const buffers = parts.map((part) => sampleBuffer(4 * Math.ceil(partByteLength(part) / 4)));
   const inside: Record<string, Uint8Array> = {};
   for (const [i, part] of parts.entries()) {
     const { suffix } = part;

@@ -36,7 +36,7 @@ const shapes = [
   { rows: 136, columns: 224, groupSize: -1 },
   { rows: 296, columns: 512, groupSize: 128 },
   // more blocks of a row than are written together
-  { rows: 72, columns: 1120, groupSize: 32 },
+  { rows: 72, columns: 608, groupSize: 32 },
   // beyond the rows that are taken at a time, and a number of blocks that is odd
   { rows: 2120, columns: 160, groupSize: 64 },
 ];
