@@ -39,7 +39,7 @@ export async function changeMetadata(
   const path = await replaceablePath(file, { force: options.force });
   const lock = options.dryRun ? undefined : await lockFile(path);
   try {
-    const source = await fileSource(path, { elsewhere: true });
+    const source = await fileSource(path);
     try {
       const header = await readGguf(source);
       const change = await changeOf(header.metadata);

@@ -1,8 +1,7 @@
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { fileSource } from "../src/io/node/index.ts";
 import { Pace, transfersOf } from "../src/io/node/transfers.ts";
 
 describe("the choice between synchronous and asynchronous transfers", () => {
@@ -67,27 +66,47 @@ describe("transfers", () => {
   });
 });
 
-it("a file that is read elsewhere is never read in this thread", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "requant-elsewhere-"));
-  const path = join(folder, "file");
-  const bytes = new Uint8Array(32 * 1024 * 1024).fill(7);
-  await writeFile(path, bytes);
-  const [here, elsewhere] = [await fileSource(path), await fileSource(path, { elsewhere: true })];
-  try {
-    for (const [source, last] of [
-      [here, 7],
-      [elsewhere, 0],
-    ] as const) {
-      const target = new Uint8Array(bytes.length);
-      const reading = source.readInto(target, 0);
-      // what a thread of its own needs milliseconds for
-      expect(target.at(-1)).toBe(last);
-      await reading;
-      expect(target.at(-1)).toBe(7);
+describe("long writes", () => {
+  const bytes = Uint8Array.from({ length: 700_001 }, (_, i) => (i * 7 + (i >> 9)) % 251);
+
+  it("are made in short pieces by another thread", async () => {
+    const calls: number[] = [];
+    const file = new Uint8Array(bytes.length + 3);
+    const handle = {
+      // no descriptor: nothing is written in this thread
+      fd: -1,
+      async write(source: Uint8Array, offset: number, length: number, position: number) {
+        // as a disk does that is nearly full: less than it was given
+        const bytesWritten = Math.min(length, 200_000);
+        calls.push(length);
+        file.set(source.subarray(offset, offset + bytesWritten), position);
+        return { bytesWritten, buffer: source };
+      },
+    } as Partial<FileHandle> as Parameters<typeof transfersOf>[0];
+    expect(await transfersOf(handle).write(bytes, 1, bytes.length - 1, 2)).toBe(bytes.length - 1);
+    expect(Buffer.compare(file.subarray(2, bytes.length + 1), bytes.subarray(1))).toBe(0);
+    expect(calls).toEqual([262_144, 262_144, 262_144, 100_000]);
+  });
+
+  it("end where nothing is written any more", async () => {
+    const counts = [5000, 0];
+    const handle = {
+      fd: -1,
+      write: async () => ({ bytesWritten: counts.shift() ?? Number.NaN, buffer: bytes }),
+    } as Partial<FileHandle> as Parameters<typeof transfersOf>[0];
+    expect(await transfersOf(handle).write(bytes, 0, bytes.length, 0)).toBe(5000);
+  });
+
+  it("write the same bytes in this thread", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "requant-long-"));
+    const path = join(folder, "file");
+    const handle = await open(path, "w");
+    try {
+      expect(await transfersOf(handle).write(bytes, 1, bytes.length - 1, 0)).toBe(bytes.length - 1);
+      expect(Buffer.compare(await readFile(path), bytes.subarray(1))).toBe(0);
+    } finally {
+      await handle.close();
+      await rm(folder, { recursive: true });
     }
-  } finally {
-    await here.close();
-    await elsewhere.close();
-    await rm(folder, { recursive: true });
-  }
+  });
 });

@@ -2,7 +2,6 @@
 import { type ByteSink, type ByteSource, UsageError } from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { layoutOfEdit, type MetadataChange, type MetadataEdit, planMetadataEdit } from "./changes.ts";
-import { PipedCopy } from "./piped-copy.ts";
 
 /** How metadata is written. */
 export interface EditMetadataOptions {
@@ -29,6 +28,8 @@ export function refuseUnsoundEdit({ refusals }: MetadataEdit): void {
     reason: first.code,
   });
 }
+
+const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
 
 /**
  * Writes a GGUF file again with other metadata: same version, byte order and tensor bytes. The sink is closed when all
@@ -57,13 +58,17 @@ export async function editMetadata(
     if (options.force !== true) refuseUnsoundEdit(planMetadataEdit(file, changes));
     const { layout } = layoutOfEdit(file, changes);
     await sink.write(layout.header);
-    const copy = new PipedCopy(source, sink, options.signal);
+    const piece = new Uint8Array(PIECE_BYTE_LENGTH);
     for (const [index, { byteOffset, byteLength }] of file.tensors.entries()) {
-      await copy.range(byteOffset, byteLength);
+      for (let start = 0; start < byteLength; start += PIECE_BYTE_LENGTH) {
+        options.signal?.throwIfAborted();
+        const bytes = piece.subarray(0, Math.min(PIECE_BYTE_LENGTH, byteLength - start));
+        await source.readInto(bytes, byteOffset + start);
+        await sink.write(bytes);
+      }
       const next = layout.tensors[index + 1]?.byteOffset ?? layout.byteLength;
-      await copy.zerosUntil(next);
+      if (next > sink.byteLength) await sink.write(new Uint8Array(next - sink.byteLength));
     }
-    await copy.end();
     await sink.close();
   } catch (error) {
     await sink.abort();

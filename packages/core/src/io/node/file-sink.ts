@@ -130,7 +130,6 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
     async abort() {
       if (state === "closed" || state === "aborted") return;
       state = "aborted";
-      await flushing;
       await closeHandle().catch(() => {});
       await unlinkFile(temporary).catch(() => {});
     },

@@ -19,7 +19,7 @@ import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { refuseName, syncFolder } from "./placing.ts";
 import { stageFile } from "./staged-file.ts";
-import { transfersElsewhere, transfersOf } from "./transfers.ts";
+import { transfersOf } from "./transfers.ts";
 
 export { asIoError } from "../system-error.ts";
 export { renameFile } from "./busy-files.ts";
@@ -29,29 +29,16 @@ export { nodeSha256 } from "./random-and-hash.ts";
 export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
 export { lockFile, openStagedFile } from "./staged-file.ts";
 
-/** How a file is read. */
-export interface FileSourceOptions {
-  /**
-   * Read in another thread, so that this one can write or compute meanwhile. Default: bytes that the system has in memory are
-   * copied in this thread, which takes less time where nothing else is to do.
-   */
-  readonly elsewhere?: boolean;
-}
-
 /**
  * A regular file. Reads are positional, so they may run at the same time.
  * @throws IoError when the file cannot be opened, or (from reads) when it changes while it is being read
  */
-export function fileSource(path: string, options: FileSourceOptions = {}): Promise<ByteSource> {
-  return openFile(path, async () => {}, options);
+export function fileSource(path: string): Promise<ByteSource> {
+  return openFile(path, async () => {});
 }
 
 /** `accept` sees the opened file before anything of it is read, and throws to refuse it. */
-async function openFile(
-  path: string,
-  accept: (handle: FileHandle) => Promise<void>,
-  { elsewhere = false }: FileSourceOptions = {},
-): Promise<ByteSource> {
+async function openFile(path: string, accept: (handle: FileHandle) => Promise<void>): Promise<ByteSource> {
   let handle: FileHandle;
   let before: BigIntStats;
   try {
@@ -70,7 +57,7 @@ async function openFile(
     throw asIoError(cause, path, "open");
   }
   const byteLength = Number(before.size);
-  const transfers = elsewhere ? transfersElsewhere(handle) : transfersOf(handle);
+  const transfers = transfersOf(handle);
 
   /** A file that is replaced between two reads would mix the weights of two models, so check after each read. */
   function refuseIfChanged(offset: number): void {

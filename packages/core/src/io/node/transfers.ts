@@ -45,22 +45,7 @@ export class Pace {
  */
 const WRITE_BYTE_LENGTH = 256 * 1024;
 
-/** In other threads. */
-export function transfersElsewhere(handle: FileHandle): Transfers {
-  return {
-    async read(target, offset, byteLength, position) {
-      return (await handle.read(target, offset, byteLength, position)).bytesRead;
-    },
-    async write(source, offset, byteLength, position) {
-      const length = Math.min(byteLength, WRITE_BYTE_LENGTH);
-      return (await handle.write(source, offset, length, position)).bytesWritten;
-    },
-  };
-}
-
-/** In this thread or in others, as is faster. */
 export function transfersOf(handle: FileHandle): Transfers {
-  const elsewhere = transfersElsewhere(handle);
   const paces = { read: new Pace(), write: new Pace() };
   // a closed file has no descriptor, and the asynchronous call reports that properly
   const isHere = (work: "read" | "write"): boolean => handle.fd >= 0 && paces[work].isHere();
@@ -74,21 +59,27 @@ export function transfersOf(handle: FileHandle): Transfers {
   }
   return {
     async read(target, offset, byteLength, position) {
-      if (!isHere("read")) return elsewhere.read(target, offset, byteLength, position);
-      return here("read", () => readSync(handle.fd, target, offset, byteLength, position));
+      if (isHere("read")) {
+        return here("read", () => readSync(handle.fd, target, offset, byteLength, position));
+      }
+      return (await handle.read(target, offset, byteLength, position)).bytesRead;
     },
     async write(source, offset, byteLength, position) {
-      if (!isHere("write")) return elsewhere.write(source, offset, byteLength, position);
-      return here("write", () => {
-        let done = 0;
-        while (done < byteLength) {
-          const length = Math.min(byteLength - done, WRITE_BYTE_LENGTH);
-          const count = writeSync(handle.fd, source, offset + done, length, position + done);
-          done += count;
-          if (count < length) break;
-        }
-        return done;
-      });
+      const lengthAt = (done: number): number => Math.min(byteLength - done, WRITE_BYTE_LENGTH);
+      if (isHere("write")) {
+        return here("write", () => {
+          let done = 0;
+          for (let count = -1; count !== 0 && done < byteLength; done += count) {
+            count = writeSync(handle.fd, source, offset + done, lengthAt(done), position + done);
+          }
+          return done;
+        });
+      }
+      let done = 0;
+      for (let count = -1; count !== 0 && done < byteLength; done += count) {
+        count = (await handle.write(source, offset + done, lengthAt(done), position + done)).bytesWritten;
+      }
+      return done;
     },
   };
 }
