@@ -1,8 +1,9 @@
 /** A new file, written from its start to its end. */
 import { type FileHandle, open, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { IoError, UsageError } from "../../errors.ts";
+import { IoError } from "../../errors.ts";
 import type { ByteSink } from "../sink.ts";
+import { SinkState } from "../sink-state.ts";
 import { asIoError } from "../system-error.ts";
 import { temporarySuffix } from "../working-names.ts";
 import { unlinkFile } from "./busy-files.ts";
@@ -50,13 +51,9 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
 
   const transfers = transfersOf(handle);
   let byteLength = 0;
-  let state: "open" | "failed" | "closed" | "aborted" = "open";
+  const state = new SinkState(path);
   let handleOpen = true;
-  let busy = false;
   let endsInHole = false;
-  const needOpen = (): void => {
-    if (state !== "open") throw new UsageError(`The file is already ${state}.`, { path });
-  };
   let flushedByteLength = 0;
   let flushing: Promise<void> | undefined;
   /** A system tells of bytes that it could not bring to the disk once only, so this must not be lost. */
@@ -81,20 +78,12 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
     handleOpen = false;
     await handle.close();
   }
-  async function attempt(action: string, work: () => Promise<void>): Promise<void> {
-    needOpen();
-    // two writes at once would both start at the same place
-    if (busy) throw new UsageError("The last write is not done yet: await it.", { path });
-    busy = true;
-    try {
-      await work();
-    } catch (cause) {
-      state = "failed";
-      throw asIoError(cause, path, action);
-    } finally {
-      busy = false;
-    }
-  }
+  const attempt = (action: string, work: () => Promise<void>): Promise<void> =>
+    state.step(() =>
+      work().catch((cause: unknown) => {
+        throw asIoError(cause, path, action);
+      }),
+    );
 
   return {
     name: path,
@@ -125,11 +114,10 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
         await closeHandle();
         await place(temporary, path, overwrite);
         await syncFolder(folder);
-        state = "closed";
+        state.close();
       }),
     async abort() {
-      if (state === "closed" || state === "aborted") return;
-      state = "aborted";
+      if (!state.abort()) return;
       await closeHandle().catch(() => {});
       await unlinkFile(temporary).catch(() => {});
     },

@@ -1,5 +1,6 @@
-import { UnsupportedError, UsageError } from "../../errors.ts";
+import { UnsupportedError } from "../../errors.ts";
 import type { ByteSink } from "../sink.ts";
+import { SinkState } from "../sink-state.ts";
 import { type Entry, findFile, makeFile, refuseIfExists, removeFile } from "./folders.ts";
 import { isMovable, isPlaceable, type PlaceableFile } from "./handles.ts";
 import { letEventsIn, writeAll } from "./sync-access.ts";
@@ -41,21 +42,9 @@ export async function browserSink(entry: Entry, options: BrowserSinkOptions): Pr
   const { handle, discard, writer } = opened;
 
   let byteLength = 0;
-  let state: "open" | "failed" | "closed" | "aborted" = "open";
-  let busy = false;
-  async function attempt(action: string, work: () => Promise<void>): Promise<void> {
-    if (state !== "open") throw new UsageError(`The file is already ${state}.`, { path });
-    if (busy) throw new UsageError("The last write is not done yet: await it.", { path });
-    busy = true;
-    try {
-      await guarded(path, action, work);
-    } catch (error) {
-      state = "failed";
-      throw error;
-    } finally {
-      busy = false;
-    }
-  }
+  const state = new SinkState(path);
+  const attempt = (action: string, work: () => Promise<void>): Promise<void> =>
+    state.step(() => guarded(path, action, work));
 
   return {
     name: path,
@@ -74,12 +63,11 @@ export async function browserSink(entry: Entry, options: BrowserSinkOptions): Pr
           if (!overwrite) await refuseIfExists(entry);
           await handle.move(name);
         }
-        state = "closed";
+        state.close();
         await lock.release();
       }),
     async abort() {
-      if (state === "closed" || state === "aborted") return;
-      state = "aborted";
+      if (!state.abort()) return;
       await writer.abort().catch(() => {});
       await discard();
       await lock.release();
