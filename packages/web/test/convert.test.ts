@@ -15,6 +15,13 @@ const MINUTE = 60_000;
 /** Large enough for several workers, and for a stop in the middle. */
 const MATRICES = 32;
 
+/** Notes when the result is there, and when its SHA-256. */
+const WATCH_RESULT = `globalThis.seen = new Set();
+  new MutationObserver(() => {
+    if (![...document.querySelectorAll("h3")].some(({ textContent }) => textContent === "Done")) return;
+    globalThis.seen.add(document.querySelector("output.digest") === null ? "result" : "digest");
+  }).observe(document.body, { subtree: true, childList: true })`;
+
 /** A folder has the name that the command gives to the model. */
 async function opened(page: Page, path: string): Promise<void> {
   const isFile = path.endsWith(".gguf");
@@ -81,10 +88,12 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
       await page.reload();
       await opened(page, kjv);
       await planned(page, "gguf:q4_k_m");
+      await page.evaluate(WATCH_RESULT);
       await button(page, "Convert").click();
       convertedBy(kjv, join(folder, "q4.gguf"), "--to", "gguf:q4_k_m");
       const wanted = sha256sum(join(folder, "q4.gguf"));
       expect(await digest(page)).toBe(wanted);
+      expect(await page.evaluate("[...globalThis.seen]")).toEqual(["result", "digest"]);
       const saving = page.waitForEvent("download");
       await page
         .getByRole("button", { name: /^Save .*\.gguf$/ })

@@ -144,7 +144,7 @@ export class Conversion {
     }
   }
 
-  private async hash({ name, format, files }: Converted, place: OutputPlace): Promise<void> {
+  private async hash({ name, report }: Converted, place: OutputPlace): Promise<void> {
     const abort = new AbortController();
     this.digestAbort = abort;
     const set = (state: DigestState): void => {
@@ -153,7 +153,7 @@ export class Conversion {
     set({ kind: "running", progress: undefined });
     const onProgress = (value: unknown): void => set({ kind: "running", progress: value as WorkProgress });
     try {
-      const input = { name, format, files, place };
+      const input = { name, target: report.target, place };
       const digests = await call("hashOutput", input, { signal: abort.signal, onProgress });
       set({ kind: "done", digests });
     } catch (error) {

@@ -7,17 +7,9 @@ import type { Control } from "../control.ts";
 import { planNumbered } from "../plans.ts";
 import { watched } from "../watched.ts";
 
-/** A file that was made. */
-export interface MadeFile {
-  readonly name: string;
-  readonly byteLength: number;
-}
-
 /** What a conversion made. */
 export interface Converted {
   readonly name: string;
-  readonly format: string;
-  readonly files: readonly MadeFile[];
   readonly report: ConversionReport;
   readonly findings: readonly Finding[];
 }
@@ -51,8 +43,6 @@ export async function convert(input: ConvertInput, { signal, progress }: Control
   });
   return {
     name,
-    format: plan.target.format,
-    files: plan.files.map(({ name: file, byteLength }) => ({ name: file, byteLength })),
     report,
     findings: [...findings, ...runFindings(report)],
   };

@@ -8,7 +8,9 @@ import { wasmSha256 } from "../wasm-sha256.ts";
 import { watched } from "../watched.ts";
 import type { Converted } from "./convert.ts";
 
-interface HashInput extends Pick<Converted, "name" | "format" | "files"> {
+interface HashInput {
+  readonly name: string;
+  readonly target: Converted["report"]["target"];
   readonly place: OutputPlace;
 }
 
@@ -17,7 +19,8 @@ export async function hashOutput(
   input: HashInput,
   { signal, progress }: Control,
 ): Promise<readonly string[]> {
-  const { name, format, files, place } = input;
+  const { name, target, place } = input;
+  const { format, files } = target;
   const store = await browserStore(await placeOf(place, format, name), { name });
   const total = files.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const tell = watched(progress);

@@ -59,7 +59,8 @@ interface DoneProps {
 
 function Done({ converted, digest, folder }: DoneProps): JSX.Element {
   const text = strings.convert.run;
-  const { files, report, findings, name } = converted;
+  const { report, findings, name } = converted;
+  const { files } = report.target;
   const size = files.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const inStorage = outputNamed(name)?.files ?? [];
   return (
@@ -87,7 +88,7 @@ function Done({ converted, digest, folder }: DoneProps): JSX.Element {
 
 interface DigestProps {
   readonly state: DigestState;
-  readonly files: Converted["files"];
+  readonly files: Converted["report"]["target"]["files"];
 }
 
 /** What `sha256sum` prints. */
