@@ -155,24 +155,22 @@ function toBlocks(name: "gptq" | "awq", typeName: string, options: InterleaveOpt
   simd();
   plain();
   const same = Buffer.compare(out, plainOut) === 0;
-  const task = `${name.toUpperCase()} 4-bit → ${typeName}`;
-  const copy = (): void => {
-    for (const [i, part] of parts.entries()) copies[i]?.set(part);
-  };
-  const found = [
-    ...interleave(
-      "linear",
-      task,
-      byteLength,
-      [
-        { name: "copy", run: copy },
-        { name: "SIMD", run: simd, same },
-      ],
-      options,
-    ),
-    // not in turns with the others: kernels that are taken out are compiled again, and the first runs use hasty code
-    ...interleave("linear", task, byteLength, [{ name: "TypeScript", run: plain }], options),
-  ];
+  const found = interleave(
+    "linear",
+    `${name.toUpperCase()} 4-bit → ${typeName}`,
+    byteLength,
+    [
+      {
+        name: "copy",
+        run() {
+          for (const [i, part] of parts.entries()) copies[i]?.set(part);
+        },
+      },
+      { name: "TypeScript", run: plain },
+      { name: "SIMD", run: simd, same },
+    ],
+    options,
+  );
   release();
   blocks.release();
   return found;
