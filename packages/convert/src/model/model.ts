@@ -16,6 +16,7 @@ import type { ModelKind } from "./model-kind.ts";
 import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
+import { recent } from "./recently-used.ts";
 import { scaledWeightOf } from "./scaled-weight.ts";
 import { blockWeightOf, packedWeightOf, type StoredWeight } from "./stored-weight.ts";
 import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
@@ -160,6 +161,7 @@ export function modelOf(parts: ModelParts): Model {
   // a packed weight may have the name of one of its parts
   const storedByName =
     linear === undefined ? byName : new Map(storedTensors.map((tensor) => [tensor.name, tensor]));
+  /** The last few: a model may have a hundred thousand. What they know of their bytes is kept by `packed` and `reads`. */
   const weights = new Map<string, StoredWeight>();
   const packed: LinearReads = linearReads(
     linear?.weights ?? new Map(),
@@ -212,6 +214,14 @@ export function modelOf(parts: ModelParts): Model {
     }
     return found;
   }
+  function weightOf(name: string): StoredWeight {
+    const found = tensor(name);
+    const stored =
+      found.linear === undefined ? blockWeightOf(found, reads, parts.name) : packedWeightOf(found, packed);
+    const { scaledBy } = found;
+    if (scaledBy === undefined) return stored;
+    return scaledWeightOf(stored, blockWeightOf(tensor(scaledBy), reads, parts.name));
+  }
   async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
     const found = tensorWith(name, start, end);
     const bytes = new Uint8Array(end - start);
@@ -231,19 +241,6 @@ export function modelOf(parts: ModelParts): Model {
       await reads.into(tensorWith(name, start, end), start, target);
     },
     reserve: (names) => packed.reserve(names),
-    weight(name) {
-      const known = weights.get(name);
-      if (known !== undefined) return known;
-      const found = tensor(name);
-      const stored =
-        found.linear === undefined ? blockWeightOf(found, reads, parts.name) : packedWeightOf(found, packed);
-      const { scaledBy } = found;
-      const weight =
-        scaledBy === undefined
-          ? stored
-          : scaledWeightOf(stored, blockWeightOf(tensor(scaledBy), reads, parts.name));
-      weights.set(name, weight);
-      return weight;
-    },
+    weight: (name) => recent(weights, name, () => weightOf(name)),
   };
 }

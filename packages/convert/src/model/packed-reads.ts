@@ -205,7 +205,8 @@ function alignedLength(byteLength: number): number {
   return Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;
 }
 
-function lengthOf(parts: readonly StoredPart[]): number {
+/** Memory that the parts of one weight take together, in bytes. */
+export function lengthOf(parts: readonly StoredPart[]): number {
   return parts.reduce((sum, { byteLength }) => sum + alignedLength(byteLength), 0);
 }
 

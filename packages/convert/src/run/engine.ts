@@ -10,7 +10,7 @@ export async function runInto(run: RunState, output: RunOutput): Promise<void> {
       const jobs = (await output.jobsLeft?.(pool)) ?? run.work.jobs;
       await output.begin();
       await run.make(pool, jobs, {
-        onPiece: async (piece, result) => output.note?.(piece, result),
+        onMade: async (made) => output.note?.(made),
         onFailure: (error) => output.fail?.(error),
       });
       if (check) await output.check?.(pool);

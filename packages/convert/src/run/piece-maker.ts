@@ -1,5 +1,4 @@
 import { rowLength, UsageError } from "@requant/core";
-import { plannedSources } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import type { Model } from "../model/model.ts";
 import type { StatisticsLocation } from "../model/statistics-file.ts";
@@ -19,12 +18,15 @@ import { rowSetOf } from "./ways/row-set.ts";
 import { bandMaker } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
+/** Weights by their index in the plan. */
+type Tensors = ReadonlyMap<number, PlanTensor>;
+
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
 export type Deliver = (piece: Piece, bytes: Uint8Array) => Promise<void>;
 
 export interface PieceMakerOptions {
-  /** By their index in the plan. */
-  readonly tensors: ReadonlyMap<number, PlanTensor>;
+  /** A packed weight of the source with the most bytes: memory is taken for its parts. */
+  readonly largestPacked: string | undefined;
   /** Columns of the importance matrix by the entry that a tensor names. */
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly statistics: StatisticsLocation | undefined;
@@ -61,10 +63,11 @@ export class PieceMaker {
     this.options = options;
     this.areas = Array.from({ length: options.slots }, () => new WorkArea(options.sizes));
     this.guides = new GuideCache(options.importance, options.statistics, model.folding?.folded);
-    this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
+    this.giveBackWeights = model.reserve(options.largestPacked === undefined ? [] : [options.largestPacked]);
   }
 
-  async make(job: Job, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
+  /** `tensors`: those that the job is about, at least. */
+  async make(job: Job, tensors: Tensors, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
     const area = await this.takeArea();
     const release = job.holds === undefined ? undefined : this.model.weight(job.holds).packed?.hold();
     const results = new Map<Piece, PieceResult>();
@@ -76,7 +79,7 @@ export class PieceMaker {
     };
     try {
       for (const pieces of madeTogether(job.pieces)) {
-        await this.makePieces(pieces, area, deliverPiece, signal);
+        await this.makePieces(pieces, tensors, area, deliverPiece, signal);
       }
       return job.pieces.flatMap((piece) => results.get(piece) ?? []);
     } finally {
@@ -87,22 +90,17 @@ export class PieceMaker {
 
   private async makePieces(
     pieces: readonly Piece[],
+    tensors: Tensors,
     area: WorkArea,
     deliver: DeliverPiece,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const [first] = pieces;
     if (first === undefined) return;
-    const tensor = this.tensorOf(first);
-    if (first.set !== undefined) await this.makeRows(pieces, first.set, area, deliver);
+    const tensor = tensorOf(first, tensors);
+    if (first.set !== undefined) await this.makeRows(pieces, tensors, first.set, area, deliver);
     else if (tensor.linear === undefined) await this.makeBands(pieces, tensor, area, deliver);
     else await this.makeParts(pieces, tensor, area, deliver, signal);
-  }
-
-  private tensorOf({ tensor: index }: Piece): PlanTensor {
-    const tensor = this.options.tensors.get(index);
-    if (tensor === undefined) throw new UsageError(`There is no tensor ${index} in the plan.`);
-    return tensor;
   }
 
   private async makeBands(
@@ -125,12 +123,13 @@ export class PieceMaker {
   /** Weights of a set, band by band: rows are read once, and all weights are encoded before the first is delivered. */
   private async makeRows(
     pieces: readonly Piece[],
+    tensors: Tensors,
     set: number,
     area: WorkArea,
     deliver: DeliverPiece,
   ): Promise<void> {
     const indices = this.options.sets[set] ?? [];
-    const tasks = indices.flatMap((index) => this.options.tensors.get(index) ?? []);
+    const tasks = indices.flatMap((index) => tensors.get(index) ?? []);
     const isWhole = tasks.some(({ whole }) => whole === true);
     const make = this.kept(this.rowMakers, set, isWhole, () =>
       rowsMaker(this.model, rowSetOf(tasks), (task) => this.guides.of(task)),
@@ -141,7 +140,7 @@ export class PieceMaker {
       const [first] = together;
       if (first === undefined) continue;
       const wanted = together.map((piece) => {
-        const tensor = this.tensorOf(piece);
+        const tensor = tensorOf(piece, tensors);
         const member = indices.indexOf(piece.tensor);
         return { piece, tensor, member, meter: errorMeter(blockSizeOf(tensor)) };
       });
@@ -220,6 +219,12 @@ export class PieceMaker {
     if (next === undefined) this.areas.push(area);
     else next(area);
   }
+}
+
+function tensorOf({ tensor: index }: Piece, tensors: Tensors): PlanTensor {
+  const tensor = tensors.get(index);
+  if (tensor === undefined) throw new UsageError(`There is no tensor ${index} in the plan.`);
+  return tensor;
 }
 
 /** Pieces of a job that one maker makes: those of one weight, or of the weights of a set. */

@@ -41,6 +41,65 @@ export interface Job {
   readonly holds?: string | undefined;
 }
 
+/** A piece that was delivered. */
+export interface MadePiece {
+  readonly piece: Piece;
+  readonly result: PieceResult;
+}
+
+/** Jobs of which each can be sent on its own. */
+const FEW_JOBS = 1000;
+
+/** Pieces and bytes of small jobs that are done together: less than a band. */
+const PIECES_TOGETHER = 16;
+const BYTES_TOGETHER = 128 * 1024;
+
+/**
+ * The same pieces in the same order, in fewer jobs where there are many: small ones that follow each other are done together,
+ * because each job costs messages and a line in a journal.
+ */
+export function* joinedJobs(jobs: readonly Job[]): Generator<Job> {
+  let together: Piece[] = [];
+  let byteLength = 0;
+  for (const job of jobs) {
+    const [piece, ...others] = job.pieces;
+    const isSmall =
+      piece !== undefined &&
+      others.length === 0 &&
+      piece.part === undefined &&
+      piece.set === undefined &&
+      piece.byteLength <= BYTES_TOGETHER / 2;
+    const fits =
+      isSmall && together.length < PIECES_TOGETHER && byteLength + piece.byteLength <= BYTES_TOGETHER;
+    if (together.length > 0 && !fits) {
+      yield { pieces: together };
+      together = [];
+      byteLength = 0;
+    }
+    if (isSmall && jobs.length > FEW_JOBS) {
+      together.push(piece);
+      byteLength += piece.byteLength;
+    } else yield job;
+  }
+  if (together.length > 0) yield { pieces: together };
+}
+
+/** The weights that a job is about, by their index in the plan, out of those of the run. */
+export function tensorsOf(
+  { pieces }: Job,
+  tensors: ReadonlyMap<number, PlanTensor>,
+  sets: Work["sets"],
+): ReadonlyMap<number, PlanTensor> {
+  const found = new Map<number, PlanTensor>();
+  for (const { tensor, set } of pieces) {
+    for (const index of set === undefined ? [tensor] : (sets[set] ?? [])) {
+      const task = tensors.get(index);
+      if (task !== undefined) found.set(index, task);
+    }
+  }
+  return found;
+}
+
 /** The checksum and the measured errors of a piece. */
 export interface PieceResult extends Measured {
   readonly checksum: string;

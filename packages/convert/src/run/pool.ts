@@ -1,5 +1,6 @@
 /** Makes the pieces of a run: in this thread, in workers, or in both. */
 import { UsageError } from "@requant/core";
+import type { PlanTensor } from "../plan/plan.ts";
 import type { Deliver, PieceMaker } from "./piece-maker.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
 import { checksumsOf, type ReadBack } from "./read-back.ts";
@@ -20,6 +21,7 @@ export interface Pool {
 /** This thread alone: no worker has to start, which is faster for small models. */
 export function localPool(
   maker: PieceMaker,
+  tensors: ReadonlyMap<number, PlanTensor>,
   capacity: number,
   deliver: Deliver,
   readBack: ReadBack | undefined,
@@ -27,7 +29,7 @@ export function localPool(
   const abort = new AbortController();
   return {
     capacity,
-    make: (job) => maker.make(job, deliver, abort.signal),
+    make: (job) => maker.make(job, tensors, deliver, abort.signal),
     async read(pieces) {
       if (readBack === undefined)
         throw new UsageError(

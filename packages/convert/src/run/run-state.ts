@@ -1,7 +1,9 @@
 /** The state of a run while it runs, whatever its output is. */
 import { isCodecError } from "@requant/core";
+import { plannedSources } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import type { Model } from "../model/model.ts";
+import { lengthOf } from "../model/packed-reads.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
 import { FirstFault } from "./first-fault.ts";
@@ -12,6 +14,8 @@ import { PieceMaker } from "./piece-maker.ts";
 import {
   byteLengthOf,
   type Job,
+  joinedJobs,
+  type MadePiece,
   type Piece,
   type PieceResult,
   resultOf,
@@ -121,14 +125,14 @@ export class RunState {
   }
 
   /**
-   * Runs all jobs and keeps the results of their pieces. `onPiece` is awaited. When a job fails because the conversion is
+   * Runs all jobs and keeps the results of their pieces. `onMade` is awaited. When a job fails because the conversion is
    * impossible, the jobs before it are completed, so that the same fault is reported with any number of workers.
    */
   async make(
     pool: Pool,
-    jobs: Iterable<Job>,
+    jobs: readonly Job[],
     hooks: {
-      onPiece?(piece: Piece, result: PieceResult): Promise<void>;
+      onMade?(made: readonly MadePiece[]): Promise<void>;
       onFailure?(error: unknown): void;
     } = {},
   ): Promise<void> {
@@ -139,9 +143,9 @@ export class RunState {
     const first = new FirstFault(isImpossible, stop);
     try {
       await inParallel(
-        numbered(jobs),
+        numbered(joinedJobs(jobs)),
         pool.capacity,
-        ([order, job]) => first.run(order, () => this.makeJob(pool, job, hooks.onPiece)),
+        ([order, job]) => first.run(order, () => this.makeJob(pool, job, hooks.onMade)),
         (error) => {
           if (!isImpossible(error)) stop(error);
         },
@@ -154,17 +158,17 @@ export class RunState {
   private async makeJob(
     pool: Pool,
     job: Job,
-    onPiece: ((piece: Piece, result: PieceResult) => Promise<void>) | undefined,
+    onMade: ((made: readonly MadePiece[]) => Promise<void>) | undefined,
   ): Promise<void> {
     this.options.signal?.throwIfAborted();
     const results = await pool.make(job);
-    for (const [index, piece] of job.pieces.entries()) {
+    const made = job.pieces.flatMap((piece, index): MadePiece[] => {
       const result = results[index];
-      if (result === undefined) continue;
-      this.setResult(piece, result);
-      await onPiece?.(piece, result);
-      this.report("write", piece);
-    }
+      return result === undefined ? [] : [{ piece, result }];
+    });
+    for (const { piece, result } of made) this.setResult(piece, result);
+    await onMade?.(made);
+    for (const { piece } of made) this.report("write", piece);
   }
 
   /** The measured errors of tensors, where there are any. */
@@ -188,9 +192,10 @@ export class RunState {
     const { model, work, options, tensors, importance } = this;
     const { statistics } = options;
     const { deliver, readBack, files, slots } = output;
+    const largestPacked = largestPackedOf(model, tensors.values());
     const here = (): Pool => {
       const maker = new PieceMaker(model, {
-        tensors,
+        largestPacked,
         importance,
         statistics,
         sizes: work.sizes,
@@ -198,7 +203,7 @@ export class RunState {
         bandByteLength: work.bandByteLength,
         slots,
       });
-      return localPool(maker, slots, deliver, readBack);
+      return localPool(maker, tensors, slots, deliver, readBack);
     };
     const count = this.workerCount();
     const shared = sharedFile(statistics);
@@ -210,7 +215,7 @@ export class RunState {
     const setup: WorkerSetup = {
       kind: "setup",
       ...models,
-      tensors,
+      largestPacked,
       importance,
       statistics: shared,
       folding,
@@ -221,7 +226,7 @@ export class RunState {
       outputs: files,
     };
     const { hereToo = false } = options.workers;
-    const started = workerPool(options.workers, hereToo ? count - 1 : count, setup, deliver);
+    const started = workerPool(options.workers, hereToo ? count - 1 : count, setup, tensors, deliver);
     const pool =
       files === undefined && readBack !== undefined
         ? readingHere(started, readBack, work.sizes.out)
@@ -234,6 +239,22 @@ export class RunState {
     const { count = 1, weightsPerWorker = DEFAULT_WEIGHTS_PER_WORKER } = this.options.workers ?? {};
     return Math.min(count, this.work.jobs.length, Math.floor(this.work.weightCount / weightsPerWorker));
   }
+}
+
+/** The packed weight with the most bytes among those that the tensors are made of. */
+function largestPackedOf(model: Model, tensors: Iterable<PlanTensor>): string | undefined {
+  let largest: string | undefined;
+  let most = 0;
+  for (const tensor of tensors) {
+    for (const name of plannedSources(tensor)) {
+      const { linear } = model.tensor(name);
+      const byteLength = linear === undefined ? 0 : lengthOf(linear.parts);
+      if (byteLength <= most) continue;
+      largest = name;
+      most = byteLength;
+    }
+  }
+  return largest;
 }
 
 function* numbered<T>(items: Iterable<T>): Generator<readonly [number, T]> {

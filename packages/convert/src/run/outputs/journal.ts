@@ -7,9 +7,10 @@
 
 import { UsageError } from "@requant/core";
 import { quoted } from "@requant/core/text";
+import { addToGroup } from "../../model/add-to-group.ts";
 import type { NonFiniteWeights } from "../../plan/non-finite.ts";
-import type { PieceResult } from "../pieces.ts";
-import { sealed, sealedLines } from "./sealed-lines.ts";
+import type { MadePiece, PieceResult } from "../pieces.ts";
+import { joinedLines, sealed, sealedLines } from "./sealed-lines.ts";
 
 /** Identifies a run. Only the same run may continue it. */
 export interface JournalHead {
@@ -46,6 +47,13 @@ export function pieceLine(index: number, result: PieceResult): Uint8Array {
   ];
   const weights = words.map((word) => ` ${word}`).join("");
   return sealed(`${index} ${sum} ${noise} ${maxAbsError} ${signal}${weights}`);
+}
+
+/** The lines of some pieces, by the index of their file. */
+export function pieceLines(made: readonly MadePiece[]): ReadonlyMap<number, Uint8Array> {
+  const lines = new Map<number, Uint8Array[]>();
+  for (const { piece, result } of made) addToGroup(lines, piece.file, pieceLine(piece.index, result));
+  return new Map([...lines].map(([file, own]) => [file, joinedLines(own)]));
 }
 
 /** A part of an upload that the server has taken. */

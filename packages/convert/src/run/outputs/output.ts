@@ -1,6 +1,6 @@
 /** Where the pieces of a run go. `runInto` drives every output through the same steps. */
 import type { Deliver } from "../piece-maker.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { Job, MadePiece } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
 import type { ReadBack } from "../read-back.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
@@ -18,8 +18,8 @@ export interface RunOutput {
   jobsLeft?(pool: Pool): Promise<readonly Job[]>;
   /** Before the first piece: headers are written. */
   begin(): Promise<void>;
-  /** A piece was delivered. */
-  note?(piece: Piece, result: PieceResult): Promise<void>;
+  /** Pieces were delivered. */
+  note?(made: readonly MadePiece[]): Promise<void>;
   /** A piece failed: calls of `deliver` that wait for their turn must fail, too. */
   fail?(error: unknown): void;
   /** Reads again what was written, before it is published. Only where the run checks. */

@@ -6,6 +6,17 @@ export function sealed(text: string): Uint8Array {
   return new TextEncoder().encode(`${text} ${sealOf(text)}\n`);
 }
 
+/** Several lines, one after the other. */
+export function joinedLines(lines: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(lines.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const line of lines) {
+    bytes.set(line, at);
+    at += line.byteLength;
+  }
+  return bytes;
+}
+
 function sealOf(text: string): string {
   return checksum(new TextEncoder().encode(text));
 }

@@ -2,7 +2,7 @@
 import { IoError, type StagedAddress, type StagedFile, UsageError } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import { byteLengthOf, type Job, type MadePiece, type Piece } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
 import { checkAgain, takeClaimed } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
@@ -13,7 +13,7 @@ import {
   type Journal,
   type JournalHead,
   parseJournal,
-  pieceLine,
+  pieceLines,
   refuseOtherRun,
 } from "./journal.ts";
 import { headOf } from "./journal-head.ts";
@@ -117,13 +117,15 @@ export class StagedOutput implements ResumableOutput {
   readonly readBack = (piece: Piece, target: Uint8Array): Promise<void> =>
     this.fileOf(piece).readInto(target, piece.byteOffset);
 
-  /** Notes a piece that was written. */
-  async note(piece: Piece, result: PieceResult): Promise<void> {
-    const file = this.fileOf(piece);
-    await file.log(pieceLine(piece.index, result));
-    this.unsyncedFiles.add(file);
+  /** Notes pieces that were written. */
+  async note(made: readonly MadePiece[]): Promise<void> {
+    for (const [index, lines] of pieceLines(made)) {
+      const file = this.fileAt(index);
+      await file.log(lines);
+      this.unsyncedFiles.add(file);
+    }
     if (this.syncFailure !== undefined) throw this.syncFailure.error;
-    this.unsynced += piece.byteLength;
+    this.unsynced += byteLengthOf(made.map(({ piece }) => piece));
     const due =
       this.unsynced >= CHECKPOINT_BYTE_LENGTH || performance.now() - this.syncedAt >= CHECKPOINT_INTERVAL;
     if (!due || this.syncing !== undefined) return;
@@ -205,7 +207,11 @@ export class StagedOutput implements ResumableOutput {
   }
 
   private fileOf(piece: Piece): StagedFile {
-    const file = this.staged[piece.file];
+    return this.fileAt(piece.file);
+  }
+
+  private fileAt(index: number): StagedFile {
+    const file = this.staged[index];
     if (file === undefined) throw new IoError("The file is not open.", { path: this.head.run });
     return file;
   }

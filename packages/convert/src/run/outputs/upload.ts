@@ -2,7 +2,7 @@
 import type { UploadedFile } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { Job, MadePiece, Piece, PieceResult } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import { checkPublishedFiles } from "./check-file.ts";
 import { isInterruption } from "./interruption.ts";
@@ -12,7 +12,7 @@ import {
   type JournalHead,
   parseJournal,
   partLine,
-  pieceLine,
+  pieceLines,
   refuseOtherRun,
 } from "./journal.ts";
 import { headOf } from "./journal-head.ts";
@@ -137,9 +137,11 @@ export class UploadOutput implements ResumableOutput {
     await this.uploads[file]?.buffers?.write(bytes, byteOffset);
   };
 
-  async note(piece: Piece, result: PieceResult): Promise<void> {
-    const upload = this.uploads[piece.file];
-    if (upload?.buffers !== undefined) await upload.file.log(pieceLine(piece.index, result));
+  async note(made: readonly MadePiece[]): Promise<void> {
+    for (const [index, lines] of pieceLines(made)) {
+      const upload = this.uploads[index];
+      if (upload?.buffers !== undefined) await upload.file.log(lines);
+    }
   }
 
   /** Gives all files their names, one directly after the other. */

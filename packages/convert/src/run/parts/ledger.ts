@@ -4,6 +4,7 @@
  */
 import { IoError, type SharedLog, type SharedLogs } from "@requant/core";
 import { headLine, type JournalHead, parseJournal, partLine, pieceLine } from "../outputs/journal.ts";
+import { joinedLines } from "../outputs/sealed-lines.ts";
 import type { PieceResult } from "../pieces.ts";
 import type { PartNumber } from "./part-work.ts";
 
@@ -131,17 +132,7 @@ export class LedgerWriter {
     await this.syncFiles();
     const isNew = this.log === undefined;
     this.log ??= await this.shared.startLog(this.group);
-    await this.log.append(joined(isNew ? [headLine(this.head), ...lines] : lines));
+    await this.log.append(joinedLines(isNew ? [headLine(this.head), ...lines] : lines));
     this.syncedAt = performance.now();
   }
-}
-
-function joined(lines: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(lines.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const line of lines) {
-    bytes.set(line, at);
-    at += line.byteLength;
-  }
-  return bytes;
 }

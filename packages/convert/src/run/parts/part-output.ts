@@ -3,7 +3,7 @@ import type { SharedWork } from "@requant/core";
 import type { JournalHead } from "../outputs/journal.ts";
 import type { RunOutput } from "../outputs/output.ts";
 import { lost } from "../outputs/store.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { Job, MadePiece, Piece } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
 import { checkAgain, takeClaimed } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
@@ -68,10 +68,12 @@ export class PartOutput implements RunOutput {
 
   async begin(): Promise<void> {}
 
-  async note(piece: Piece, result: PieceResult): Promise<void> {
-    this.written.add(piece.file);
-    this.made.add(piece);
-    this.ledger.note(this.place.parts.numberOf(piece), result, piece.byteLength);
+  async note(made: readonly MadePiece[]): Promise<void> {
+    for (const { piece, result } of made) {
+      this.written.add(piece.file);
+      this.made.add(piece);
+      this.ledger.note(this.place.parts.numberOf(piece), result, piece.byteLength);
+    }
   }
 
   /** Reads again what this attempt has made. @throws IoError when it is not what was written */

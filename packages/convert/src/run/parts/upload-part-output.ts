@@ -3,7 +3,7 @@ import type { SharedUpload, SharedUploads } from "@requant/core";
 import type { JournalHead } from "../outputs/journal.ts";
 import type { RunOutput } from "../outputs/output.ts";
 import { type FilledRange, PartBuffers } from "../outputs/part-buffers.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { Job, MadePiece, Piece } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import { Claims, groupOf, LedgerWriter } from "./ledger.ts";
 import type { PartNumber, PartWork } from "./part-work.ts";
@@ -117,9 +117,9 @@ export class UploadPartOutput implements RunOutput {
     await this.buffers[file]?.write(bytes, byteOffset);
   };
 
-  async note(piece: Piece, result: PieceResult): Promise<void> {
-    this.made += 1;
-    this.ledger.note(this.place.parts.numberOf(piece), result, 0);
+  async note(made: readonly MadePiece[]): Promise<void> {
+    this.made += made.length;
+    for (const { piece, result } of made) this.ledger.note(this.place.parts.numberOf(piece), result, 0);
   }
 
   async publish(): Promise<void> {

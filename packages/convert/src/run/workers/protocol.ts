@@ -39,8 +39,7 @@ export interface WorkerSetup {
   readonly model: SharedModel;
   /** The adapter that is merged into the model. */
   readonly adapter: SharedModel | undefined;
-  /** By their index in the plan. */
-  readonly tensors: ReadonlyMap<number, PlanTensor>;
+  readonly largestPacked: string | undefined;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   /** The file of calibration statistics. */
   readonly statistics: SharedFile | undefined;
@@ -57,7 +56,13 @@ export interface WorkerSetup {
 /** What the thread of the run sends to a worker. */
 export type WorkerRequest =
   | WorkerSetup
-  | { readonly kind: "make"; readonly id: number; readonly job: Job }
+  /** With the weights of the job, by their index in the plan: all weights of the run would take the memory of each worker. */
+  | {
+      readonly kind: "make";
+      readonly id: number;
+      readonly job: Job;
+      readonly tensors: ReadonlyMap<number, PlanTensor>;
+    }
   | { readonly kind: "read"; readonly id: number; readonly pieces: readonly Piece[] }
   /** The bytes of the last piece of job `id` are delivered: the worker may send the next piece, in the same memory. */
   | { readonly kind: "taken"; readonly id: number; readonly memory: ArrayBuffer };

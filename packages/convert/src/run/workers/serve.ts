@@ -59,8 +59,8 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
       host.post({ kind: "read", id, checksums });
       return;
     }
-    const { job } = request;
-    const results = await here.maker.make(job, async (piece, bytes) => {
+    const { job, tensors } = request;
+    const results = await here.maker.make(job, tensors, async (piece, bytes) => {
       if (here.outputs !== undefined) return outputOf(here, piece).write(bytes, piece.byteOffset);
       // a copy, because the memory of kernels cannot be given away
       const copy = copyInto(spare.pop(), bytes);

@@ -1,7 +1,8 @@
 /** The run's side of workers, whatever kind they are. */
 import { IoError } from "@requant/core";
+import type { PlanTensor } from "../../plan/plan.ts";
 import type { Deliver } from "../piece-maker.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import { type Job, type Piece, type PieceResult, tensorsOf } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
 import {
   revivedError,
@@ -28,7 +29,13 @@ interface Member {
  * Starts `count` workers. `deliver` is called for each piece when the workers have no files to write into; a worker continues
  * only when the call returns.
  */
-export function workerPool(workers: Workers, count: number, setup: WorkerSetup, deliver: Deliver): Pool {
+export function workerPool(
+  workers: Workers,
+  count: number,
+  setup: WorkerSetup,
+  tensors: ReadonlyMap<number, PlanTensor>,
+  deliver: Deliver,
+): Pool {
   const tasks = new Map<number, Task>();
   let lastId = 0;
   let failure: { readonly error: unknown } | undefined;
@@ -99,7 +106,10 @@ export function workerPool(workers: Workers, count: number, setup: WorkerSetup, 
 
   return {
     capacity: count * setup.slots,
-    make: (job) => send<readonly PieceResult[]>(job, (id) => ({ kind: "make", id, job })),
+    make: (job) =>
+      send<readonly PieceResult[]>(job, (id) => {
+        return { kind: "make", id, job, tensors: tensorsOf(job, tensors, setup.sets) };
+      }),
     read: (pieces: readonly Piece[]) =>
       send<readonly string[]>(undefined, (id) => ({ kind: "read", id, pieces })),
     stop,
