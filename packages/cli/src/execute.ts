@@ -12,7 +12,6 @@ import {
   runPlan,
   warningsOf,
 } from "@requant/convert";
-import { nodeWorkers } from "@requant/convert/node";
 import type { Finding } from "@requant/core";
 import { asIoError, directoryStore, makeFolders } from "@requant/core/node";
 import type { Context } from "./context.ts";
@@ -24,6 +23,7 @@ import { ProgressBar } from "./render/progress.ts";
 import { renderReports, reportsJson } from "./render/reports.ts";
 import { writeJson } from "./streams.ts";
 import { namedWarnings } from "./target-warnings.ts";
+import { threads } from "./threads.ts";
 
 /**
  * Prints what would be done.
@@ -79,7 +79,7 @@ export async function execute(
       ...run,
       check: !isStream && run.check,
       signal,
-      workers: nodeWorkers({ jobs }),
+      workers: threads({ jobs }),
       onProgress: ({ done, total }) => bar.update(done, total),
       onFinding({ code, message, hint }) {
         bar.end();

@@ -8,7 +8,6 @@ import {
   type SavedStatisticsPlan,
   warningsOf,
 } from "@requant/convert";
-import { nodeWorkers } from "@requant/convert/node";
 import { directoryStore } from "@requant/core/node";
 import * as z from "zod";
 import type { Context, Handler } from "../context.ts";
@@ -20,6 +19,7 @@ import { ProgressBar } from "../render/progress.ts";
 import { renderReports, reportsJson } from "../render/reports.ts";
 import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
+import { threads } from "../threads.ts";
 
 const finishArguments = z.object({
   abort: z.boolean().optional(),
@@ -71,7 +71,7 @@ export const finish: Handler = async ([argument = ""], given, context) => {
       .finish({
         check: verify,
         signal,
-        workers: nodeWorkers({ jobs }),
+        workers: threads({ jobs }),
         onProgress: ({ done, total }) => bar.update(done, total),
       })
       .finally(() => bar.end());

@@ -1,5 +1,4 @@
 import { isStatisticsPlan, type PartOptions } from "@requant/convert";
-import { nodeWorkers } from "@requant/convert/node";
 import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { readSavedPlan, withSavedPlan } from "../parts/open-plan.ts";
@@ -7,6 +6,7 @@ import { runLines } from "../parts/part-lines.ts";
 import { parsePart } from "../parts/part-number.ts";
 import { tellPart } from "../parts/part-report.ts";
 import { ProgressBar } from "../render/progress.ts";
+import { threads } from "../threads.ts";
 
 const runArguments = z.object({
   part: z.string(),
@@ -25,7 +25,7 @@ export const run: Handler = async ([argument = ""], given, context) => {
     const { runStatistics } = await import("../parts/statistics-parts.ts");
     return runStatistics(saved, number, { jobs, check: verify }, context);
   }
-  const how: PartOptions = { check: verify, signal: context.signal, workers: nodeWorkers({ jobs }) };
+  const how: PartOptions = { check: verify, signal: context.signal, workers: threads({ jobs }) };
   return withSavedPlan(saved, context, async (parts) => {
     if (number === undefined) return runLines(parts, context, how);
     const bar = new ProgressBar(context.streams.err, context.options.quiet === true);
