@@ -38,8 +38,9 @@ export async function compareValues(
 
 /** Rows of the same bytes need to be decoded once only. */
 function areStoredAlike(a: WeightBands, b: WeightBands, rows: RowBand): boolean {
-  const [one, other] = [a.stored(rows), b.stored(rows)];
-  return one !== undefined && one.encoding === other?.encoding && sameBytes(one.bytes, other.bytes);
+  const [one, other] = [a.stored, b.stored];
+  if (one === undefined || one.encoding !== other?.encoding) return false;
+  return sameBytes(one.bytes(rows), other.bytes(rows));
 }
 
 /** One side's values are rounded to f16 by its own rule, and the other side's readers round theirs. */

@@ -17,14 +17,15 @@ export interface WeightBands {
   steps(band: RowBand): Iterable<RowBand>;
   /** Values of some rows of the band that was read last; valid until the next call. */
   values(rows: RowBand): Float32Array;
-  /** Where the same rows are decoded as they are stored: their bytes. */
-  stored(rows: RowBand): EncodedRows | undefined;
+  /** Set where rows are decoded as they are stored. The same bytes of the same encoding have the same values. */
+  readonly stored?: EncodedRows | undefined;
 }
 
-/** Stored rows. The same bytes of the same encoding have the same values. */
+/** Stored rows. */
 export interface EncodedRows {
   readonly encoding: string;
-  readonly bytes: Uint8Array;
+  /** Of some rows of the band that was read last. */
+  bytes(rows: RowBand): Uint8Array;
 }
 
 /** Memory for one band of any weight of a list. */
@@ -96,7 +97,7 @@ function decoded(rows: StoredRows, length: number, stored: KernelBuffer, values:
       rows.decode(bytesOf(some), out);
       return out;
     },
-    stored: (some) => ({ encoding, bytes: bytesOf(some) }),
+    stored: { encoding, bytes: bytesOf },
   };
 }
 
@@ -111,6 +112,5 @@ function computed(model: Model, plan: WeightPlan, values: KernelBuffer): Work {
       await reader.readRows(start, end, values.floats(0, (end - start) * length));
     },
     values: ({ start, end }) => values.floats((start - first) * length, (end - first) * length),
-    stored: () => undefined,
   };
 }

@@ -34,6 +34,23 @@ describe("comparer", () => {
     expect(comparison.result()).toMatchObject({ equal: false, firstDifference: 0, maxAbsError: Infinity });
   });
 
+  it("sums in doubles, however large or small values are", () => {
+    for (const scale of [1, 1e-30, 1e30, 2 ** -45, 2 ** 60]) {
+      const a = Float32Array.from({ length: 5000 }, (_, i) => scale * Math.sin(i));
+      const b = a.map((value, i) => value * (1 + 0.01 * Math.cos(7 * i)));
+      let [noise, signal] = [0, 0];
+      for (const [i, value] of a.entries()) {
+        noise += (value - (b[i] ?? 0)) ** 2;
+        signal += value ** 2;
+      }
+      const comparison = comparer();
+      comparison.add(a, b);
+      const { rmse, relativeRmse } = comparison.result();
+      expect(rmse / Math.sqrt(noise / 5000)).toBeCloseTo(1, 12);
+      expect(relativeRmse / Math.sqrt(noise / signal)).toBeCloseTo(1, 12);
+    }
+  });
+
   it("has an answer for no values at all", () => {
     expect(comparer().result()).toMatchObject({ count: 0, equal: true, rmse: 0 });
   });
@@ -78,6 +95,35 @@ describe.skipIf(!kernelsAreInstalled())("the kernel of the comparer", () => {
         expect(own.result()).toEqual(reference.result());
       }),
     );
+  });
+
+  it("gives the same for values that f32 can square, some of them equal, in bands of any length", () => {
+    const ordinary = fc.float({ min: -4, max: 4, noNaN: true });
+    const errors = fc.array(fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, ordinary), { maxLength: 600 });
+    fc.assert(
+      fc.property(errors, fc.nat(300), ordinary, (some, equal, seed) => {
+        const a = Float32Array.from({ length: equal + some.length }, (_, i) => Math.cos(i + seed) + 1.5);
+        const b = a.map((value, i) => value + (some[i - equal] ?? 0));
+        const [own, reference] = [kernelComparer(), comparer()];
+        reference.add(a, b);
+        there(a, b, own.add);
+        expect(own.result()).toEqual(reference.result());
+      }),
+    );
+  });
+
+  it("gives the same for values that are compared with themselves", () => {
+    for (const odd of [7, Number.NaN, Infinity, 1e-30]) {
+      for (const length of [5, 128, 1000]) {
+        const values = Float32Array.from({ length }, (_, i) => i - 3);
+        values[length - 2] = odd;
+        const [own, reference] = [kernelComparer(), comparer()];
+        there(values, values, (first) => own.add(first, first));
+        reference.add(values, values);
+        expect(own.result()).toEqual(reference.result());
+        expect(own.result()).toMatchObject({ equal: true, rmse: 0, finite: Math.abs(odd) < Infinity });
+      }
+    }
   });
 
   it("finds each single difference, wherever it stands and whatever it is", () => {
