@@ -186,7 +186,12 @@ function orderParts(opened: readonly OpenPart[]): OpenPart[] {
 }
 
 function joinTensors(parts: readonly OpenPart[]): GgufTensorInfo[] {
-  const tensors = parts.flatMap(({ file }, part) => file.tensors.map((tensor) => ({ ...tensor, part })));
+  const tensors = parts.flatMap(({ file }, part) =>
+    // spelled out: V8 keeps what is added to a copied object apart from it
+    file.tensors.map(({ name, shape, encoding, byteOffset, byteLength }) => {
+      return { name, shape, encoding, byteOffset, byteLength, part };
+    }),
+  );
   if (parts.length === 1) return tensors;
   for (const { source, file } of parts) {
     const total = splitNumber(file.metadata, SPLIT_KEYS.tensorsCount, source.name);

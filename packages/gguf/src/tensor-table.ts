@@ -74,12 +74,12 @@ function readEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): 
       "too-many-dimensions",
     );
   cursor.want(8 * dimensionCount + 4 + 8, "a tensor's dimensions, type and offset");
-  const sizes: number[] = [];
-  for (let i = 0; i < dimensionCount; i++) {
+  // not grown one by one, which would take memory for seventeen
+  const sizes = Array.from({ length: dimensionCount }, () => {
     const size = cursor.reader.i64("a dimension");
     if (size < 0) throw fault(`A dimension is ${size}.`, "impossible-size", cursor.offset - 8);
-    sizes.push(size);
-  }
+    return size;
+  });
   const shape = sizes.reverse();
   const type = tensorTypeById(cursor.reader.u32("a tensor type"), {
     path: cursor.path,

@@ -49,7 +49,9 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     architecture: stringOf(gguf.metadata.get("general.architecture")),
     files,
     tensors: withScales(
-      gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
+      gguf.tensors.map(({ name, shape, encoding, byteOffset, byteLength, part }) => {
+        return { name, shape, encoding, byteOffset, byteLength, file: files[part]?.name ?? file };
+      }),
     ),
     findings: [
       ...gguf.parts.flatMap(({ findings }) => findings),

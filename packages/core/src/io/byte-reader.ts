@@ -106,6 +106,8 @@ export class ByteReader {
   u64(what?: string): number {
     const at = this.#take(8, what);
     const upper = this.#view.getUint32(this.littleEndian ? at + 4 : at, this.littleEndian);
+    // a product is a double, which takes memory of its own wherever it is kept
+    if (upper === 0) return this.#lower(at);
     // a bigint costs an allocation, and real files need none
     if (upper < SAFE_UPPER) return upper * 2 ** 32 + this.#lower(at);
     return this.#safe(this.#view.getBigUint64(at, this.littleEndian), what);
@@ -115,6 +117,7 @@ export class ByteReader {
   i64(what?: string): number {
     const at = this.#take(8, what);
     const upper = this.#view.getInt32(this.littleEndian ? at + 4 : at, this.littleEndian);
+    if (upper === 0) return this.#lower(at);
     if (upper < SAFE_UPPER && upper >= -SAFE_UPPER + 1) return upper * 2 ** 32 + this.#lower(at);
     return this.#safe(this.#view.getBigInt64(at, this.littleEndian), what);
   }

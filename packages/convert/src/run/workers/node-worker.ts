@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { layeredStore, type ReadStore, type StoreAddress, UsageError, urlStore } from "@requant/core";
 import { directoryStore, openStagedFile } from "@requant/core/node";
-import type { WorkerRequest } from "./protocol.ts";
+import type { WorkerReply, WorkerRequest } from "./protocol.ts";
 import { serve } from "./serve.ts";
 
 function openStore(address: StoreAddress): ReadStore {
@@ -12,9 +12,11 @@ function openStore(address: StoreAddress): ReadStore {
   throw new UsageError(`A worker thread cannot open ${address.kind}.`);
 }
 
+const post = (reply: WorkerReply, transfer?: ArrayBuffer[]): void => parentPort?.postMessage(reply, transfer);
 const answer = serve({
-  post: (reply, transfer) => parentPort?.postMessage(reply, transfer),
+  post,
   openStore,
   openStaged: openStagedFile,
 });
 parentPort?.on("message", (request: WorkerRequest) => answer(request));
+post({ kind: "loaded" });

@@ -69,6 +69,9 @@ export type WorkerRequest =
 
 /** What a worker sends to the thread of the run. */
 export type WorkerReply =
+  /** A thread of Node has loaded its code. */
+  | { readonly kind: "loaded" }
+  /** The worker has what it needs for jobs. */
   | { readonly kind: "ready" }
   /** `index`: place of the piece in the job. */
   | {

@@ -60,7 +60,7 @@ export function workerPool(
   }
 
   function onReply(reply: WorkerReply): void {
-    if (reply.kind === "ready") return;
+    if (reply.kind === "loaded" || reply.kind === "ready") return;
     if (reply.kind === "failed" && reply.id === undefined) {
       stop(revivedError(reply.error));
       return;
