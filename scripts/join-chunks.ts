@@ -20,7 +20,11 @@ export interface JoinOptions {
    * before it lack. What belongs to no level stays in files of its own.
    */
   readonly levels: readonly string[];
-  /** The entry that runs in threads. What it shares with a level is a file of its own, so that it loads no more than it needs. */
+  /**
+   * The entry that runs in threads. What it shares with a level is a file of its own, so that it loads no more than it needs. What it
+   * may `import()`, and a level has, too, is a file for each level and each set of such modules: a level would run the command in the
+   * thread.
+   */
   readonly thread: string;
   readonly banner: string;
 }
@@ -29,12 +33,14 @@ export async function joinChunks({ from, to, entries, levels, thread, banner }: 
   const chunks = await readChunks(from);
   const isEntry = new Set(entries.map((name) => `${name}.js`));
   const inThread = closure(chunks, `${thread}.js`);
+  const later = importedLater(chunks, inThread);
   const needs = levels.map((name) => [name, closure(chunks, chunkNamed(chunks, name))] as const);
   const groupOf = (file: string): string | undefined => {
     if (isEntry.has(file)) return undefined;
     const level = needs.find(([, files]) => files.has(file))?.[0];
-    if (!inThread.has(file)) return level;
-    return level === undefined ? thread : `${thread}-${level}`;
+    if (inThread.has(file)) return level === undefined ? thread : `${thread}-${level}`;
+    const own = level === undefined ? [] : later.filter(({ files }) => files.has(file));
+    return own.length === 0 ? level : [thread, level, ...own.map(({ name }) => name)].join("-");
   };
   const bundle = await rollup({
     input: Object.fromEntries(entries.map((name) => [name, join(from, `${name}.js`)])),
@@ -97,8 +103,33 @@ function chunkNamed(chunks: Chunks, name: string): string {
 function closure(chunks: Chunks, file: string, seen: Set<string> = new Set()): Set<string> {
   if (seen.has(file)) return seen;
   seen.add(file);
-  for (const [, needed] of (chunks.get(file) ?? "").matchAll(/(?:from|import)"\.\/([^"]+)"/g)) {
-    if (needed !== undefined) closure(chunks, needed, seen);
-  }
+  for (const needed of named(chunks, file, /(?:from|import)"\.\/([^"]+)"/g)) closure(chunks, needed, seen);
   return seen;
+}
+
+interface Later {
+  /** Of the module. */
+  readonly name: string;
+  /** Its chunk and what that loads before it runs. */
+  readonly files: ReadonlySet<string>;
+}
+
+/** What these chunks, and what they load later, may `import()`. */
+function importedLater(chunks: Chunks, files: ReadonlySet<string>): Later[] {
+  const found = new Map<string, Later>();
+  const waiting = [...files];
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    for (const target of named(chunks, file, /import\("\.\/([^"]+)"\)/g)) {
+      if (found.has(target)) continue;
+      const own = closure(chunks, target);
+      found.set(target, { name: basename(target, ".js").replace(esbuildName, ""), files: own });
+      for (const needed of own) waiting.push(needed);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The other chunks that a chunk names so. */
+function named(chunks: Chunks, file: string, how: RegExp): string[] {
+  return [...(chunks.get(file) ?? "").matchAll(how)].flatMap(([, name]) => name ?? []);
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -42,6 +43,39 @@ function loads(file: string, when: "first" | "ever", seen: Set<string> = new Set
 function chunkOf(file: string, name: string): string {
   const text = readFileSync(new URL(file, built), "utf8");
   return new RegExp(`import\\("\\./(${name}-[^"]+)"\\)`).exec(text)?.[1] ?? `no ${name} in ${file}`;
+}
+
+/** A GPTQ model of two matrices, which are large enough for two threads. */
+function writeGptq(folder: string): void {
+  const [rows, columns, groupSize] = [2048, 4096, 128];
+  const parts = {
+    qweight: { dtype: "I32", shape: [columns / 8, rows] },
+    qzeros: { dtype: "I32", shape: [columns / groupSize, rows / 8] },
+    scales: { dtype: "F16", shape: [columns / groupSize, rows] },
+  };
+  let end = 0;
+  const entries = [0, 1].flatMap((layer) =>
+    Object.entries(parts).map(([part, { dtype, shape }]) => {
+      const start = end;
+      end += (shape[0] ?? 0) * (shape[1] ?? 0) * (dtype === "I32" ? 4 : 2);
+      const name = `model.layers.${layer}.self_attn.q_proj.${part}`;
+      return [name, { dtype, shape, data_offsets: [start, end] }] as const;
+    }),
+  );
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64LE(BigInt(json.byteLength));
+  // zero points of 8 minus 1 for symmetric weights
+  const data = Buffer.alloc(end, 0x77);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "model.safetensors"), Buffer.concat([head, json, data]));
+  const quantization = { quant_method: "gptq", bits: 4, group_size: groupSize, desc_act: false, sym: true };
+  const config = {
+    architectures: ["LlamaForCausalLM"],
+    num_hidden_layers: 2,
+    quantization_config: quantization,
+  };
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
 }
 
 describe.skipIf(!existsSync(command))("the built command (skipped: not built)", () => {
@@ -171,6 +205,28 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     const holding = (text: string): number => texts.filter((own) => own.includes(text)).length;
     expect(holding("PieceMaker")).toBeGreaterThan(0);
     for (const text of ["Qwen2ForCausalLM", "quantize_config.json"]) expect(holding(text), text).toBe(0);
+  });
+
+  it("never loads the command itself in a thread", () => {
+    const ofCommand = (entry: string): string[] =>
+      [...loads(entry, "ever")].filter((file) =>
+        readFileSync(new URL(file, built), "utf8").includes("There is no command"),
+      );
+    expect(ofCommand("bin.js").length).toBeGreaterThan(0);
+    for (const entry of ["node-worker.js", "node-thread.js"]) expect(ofCommand(entry), entry).toEqual([]);
+  });
+
+  it("says nothing but its report when threads read packed weights", () => {
+    const folder = mkdtempSync(join(tmpdir(), "requant-threads-"));
+    try {
+      writeGptq(join(folder, "gptq"));
+      const given = ["convert", join(folder, "gptq"), join(folder, "floats"), "--to", "safetensors:f16"];
+      const said = spawnSync(process.execPath, [command, ...given, "--jobs", "2"], { encoding: "utf8" });
+      expect(said.stderr).toBe("warning: The embedding of the tokens is missing. (config.json)\n");
+      expect(said.status).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("passes on the licences of what is inside", () => {
