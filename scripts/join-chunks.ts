@@ -34,11 +34,15 @@ export async function joinChunks({ from, to, entries, levels, thread, banner }: 
   const isEntry = new Set(entries.map((name) => `${name}.js`));
   const inThread = closure(chunks, `${thread}.js`);
   const later = importedLater(chunks, inThread);
+  const first = entries.map((name) => ({ name, files: closure(chunks, `${name}.js`) }));
   const needs = levels.map((name) => [name, closure(chunks, chunkNamed(chunks, name))] as const);
   const groupOf = (file: string): string | undefined => {
     if (isEntry.has(file)) return undefined;
     const level = needs.find(([, files]) => files.has(file))?.[0];
     if (inThread.has(file)) return level === undefined ? thread : `${thread}-${level}`;
+    // what an entry shares with a level must not load the level
+    const entry = first.find(({ files }) => files.has(file));
+    if (entry !== undefined) return `${entry.name}-first`;
     const own = level === undefined ? [] : later.filter(({ files }) => files.has(file));
     return own.length === 0 ? level : [thread, level, ...own.map(({ name }) => name)].join("-");
   };
