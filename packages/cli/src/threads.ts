@@ -12,6 +12,10 @@ export function threads(options: NodeWorkersOptions): ReturnType<typeof nodeWork
       const worker = workers.start();
       return {
         ...worker,
+        terminate() {
+          hasStarted();
+          return worker.terminate();
+        },
         listen: (onReply, onEnd) =>
           worker.listen(
             (reply) => {
