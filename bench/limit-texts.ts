@@ -22,7 +22,7 @@ export const limitTexts: Readonly<Record<GoalName, string>> = {
   q4_0: "As for Q8_0. Without `--pure` the output tensor is Q6_K, whose search for scales is about a quarter of the time; with `--pure` the kernels' share is smaller than that of the system, the start and JavaScript together.",
   q4_k_m:
     "Here the search for scales is most of the time, on both sides. The ratio of the kernels alone, in the table of kernels below, is the limit: whole conversions come near it where the model is large enough that the start does not count.",
-  hf: "llama.cpp writes the whole model as a GGUF file first, and reads it again; requant does not. The converter also pays for the start of Python and torch, which a larger model pays once, too. Beyond that the limit is that of Q4_K_M.",
+  hf: "llama.cpp writes the whole model as a GGUF file first, and reads it again; requant does not. The converter also pays for the start of Python and torch, which a larger model pays once, too. Its figure was measured once, while the machine was busy: with a quarter less of it, the ratio would be 5.8. Beyond that the limit is that of Q4_K_M.",
   importance:
     "The searches through the points of the codebooks are nearly all of the time, so the ratio of the kernels is the limit. llama.cpp builds its tables of neighbours at the start of each process, with one thread; the model is small, so that counts in its time.",
   packed:
