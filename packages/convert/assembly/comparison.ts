@@ -33,13 +33,11 @@ function noteDifferences(expected: usize, found: usize, index: i32): v128 {
   return f64x2.replace_lane(f64x2.splat(square), 1, next);
 }
 
-/** All bits of a double but the sign: loaded, because V8 rebuilds a constant at every use. */
-const magnitudes = memory.data<u64>([0x7fffffffffffffff, 0x7fffffffffffffff]);
-
+/** Two values that follow each other, as doubles: converted as they are loaded, which needs no shuffle. */
 // @ts-ignore: decorator
 @inline
-function highLanes(v: v128): v128 {
-  return f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 2, 3));
+function doubles(at: usize, offset: usize): v128 {
+  return f64x2.promote_low_f32x4(v128.load64_zero(at + offset));
 }
 
 /** The sums of eight lanes of doubles. */
@@ -76,13 +74,12 @@ export function addDifferences(expected: usize, found: usize, count: i32, noise:
     const b = v128.load(expected, 16);
     const differ = v128.or(f32x4.ne(a, v128.load(found)), f32x4.ne(b, v128.load(found, 16)));
     if (v128.any_true(differ)) break;
-    signal0 = f64x2.add(signal0, square(f64x2.promote_low_f32x4(a)));
-    signal1 = f64x2.add(signal1, square(highLanes(a)));
-    signal2 = f64x2.add(signal2, square(f64x2.promote_low_f32x4(b)));
-    signal3 = f64x2.add(signal3, square(highLanes(b)));
+    signal0 = f64x2.add(signal0, square(doubles(expected, 0)));
+    signal1 = f64x2.add(signal1, square(doubles(expected, 8)));
+    signal2 = f64x2.add(signal2, square(doubles(expected, 16)));
+    signal3 = f64x2.add(signal3, square(doubles(expected, 24)));
   }
   if (expected < end) {
-    const magnitude = v128.load(magnitudes);
     const index = <i32>((expected - start) >> 2);
     let noise0 = f64x2.splat(0);
     let noise1 = noise0;
@@ -93,35 +90,33 @@ export function addDifferences(expected: usize, found: usize, count: i32, noise:
     const from = expected;
     const other = found;
     for (; expected < end; expected += 32, found += 32) {
-      const a = v128.load(expected);
-      const b = v128.load(expected, 16);
-      const c = v128.load(found);
-      const d = v128.load(found, 16);
-      const a0 = f64x2.promote_low_f32x4(a);
-      const a1 = highLanes(a);
-      const b0 = f64x2.promote_low_f32x4(b);
-      const b1 = highLanes(b);
+      const a0 = doubles(expected, 0);
+      const a1 = doubles(expected, 8);
+      const a2 = doubles(expected, 16);
+      const a3 = doubles(expected, 24);
       signal0 = f64x2.add(signal0, square(a0));
       signal1 = f64x2.add(signal1, square(a1));
-      signal2 = f64x2.add(signal2, square(b0));
-      signal3 = f64x2.add(signal3, square(b1));
-      const error0 = f64x2.sub(a0, f64x2.promote_low_f32x4(c));
-      const error1 = f64x2.sub(a1, highLanes(c));
-      const error2 = f64x2.sub(b0, f64x2.promote_low_f32x4(d));
-      const error3 = f64x2.sub(b1, highLanes(d));
-      noise0 = f64x2.add(noise0, square(error0));
-      noise1 = f64x2.add(noise1, square(error1));
-      noise2 = f64x2.add(noise2, square(error2));
-      noise3 = f64x2.add(noise3, square(error3));
-      const more = f64x2.pmax(v128.and(error0, magnitude), v128.and(error1, magnitude));
-      const most2 = f64x2.pmax(v128.and(error2, magnitude), v128.and(error3, magnitude));
-      most = f64x2.pmax(most, f64x2.pmax(more, most2));
-      differences = i32x4.sub(differences, i32x4.add(f32x4.ne(a, c), f32x4.ne(b, d)));
+      signal2 = f64x2.add(signal2, square(a2));
+      signal3 = f64x2.add(signal3, square(a3));
+      const square0 = square(f64x2.sub(a0, doubles(found, 0)));
+      const square1 = square(f64x2.sub(a1, doubles(found, 8)));
+      const square2 = square(f64x2.sub(a2, doubles(found, 16)));
+      const square3 = square(f64x2.sub(a3, doubles(found, 24)));
+      noise0 = f64x2.add(noise0, square0);
+      noise1 = f64x2.add(noise1, square1);
+      noise2 = f64x2.add(noise2, square2);
+      noise3 = f64x2.add(noise3, square3);
+      most = f64x2.pmax(most, f64x2.pmax(f64x2.pmax(square0, square1), f64x2.pmax(square2, square3)));
+      const low = f32x4.ne(v128.load(expected), v128.load(found));
+      const high = f32x4.ne(v128.load(expected, 16), v128.load(found, 16));
+      differences = i32x4.sub(differences, i32x4.add(low, high));
     }
     let sum = sumOf(noise0, noise1, noise2, noise3);
     if (sum != sum) sum = oddDifferences(from, other, index, <i32>((end - from) >> 2));
     else {
-      largest = max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
+      // the root of a double's square is the double, whatever the square was rounded to, where it is not too small or large for
+      // doubles: so are no squares of differences of f32 values
+      largest = sqrt(max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1)));
       differing =
         i32x4.extract_lane(differences, 0) +
         i32x4.extract_lane(differences, 1) +

@@ -7,6 +7,7 @@ import { sameBytes } from "../model/same-bytes-twin.ts";
 import type { WeightBands } from "../model/weight-bands.ts";
 import type { Comparison } from "../run/comparison.ts";
 import { comparer } from "../run/comparison-twin.ts";
+import { firstNonFinite } from "../run/error-meter-twin.ts";
 
 /** How values are compared. */
 export interface CompareOptions {
@@ -15,25 +16,74 @@ export interface CompareOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Two weights of as many rows of one length. */
+/**
+ * Two weights of as many rows of one length. Weights whose values are all the same need no sums: these are taken from the start
+ * once the first values differ.
+ */
 export async function compareValues(
   a: WeightBands,
   b: WeightBands,
-  { halves, signal }: CompareOptions,
+  options: CompareOptions,
 ): Promise<Comparison> {
+  const both = pairOf(a, b, options);
   const comparison = comparer();
+  if (await areSame(both)) return { ...comparison.result(), count: both.count };
   for (const band of a.bands) {
-    signal?.throwIfAborted();
-    await a.read(band);
-    await b.read(band);
+    await both.read(band);
     for (const rows of a.steps(band)) {
-      const one = a.values(rows);
-      const other = areStoredAlike(a, b, rows) ? one : b.values(rows);
-      if (halves) for (const values of new Set([one, other])) roundToHalf(values);
-      comparison.add(one, other);
+      const { one, other } = both.values(rows);
+      comparison.add(one, other ?? one);
     }
   }
   return comparison.result();
+}
+
+/** Two weights, read band by band. */
+interface Pair {
+  readonly a: WeightBands;
+  readonly count: number;
+  /** Reads a band of both, unless it is the one that was read last. */
+  read(band: RowBand): Promise<void>;
+  /** The values of some rows of the band; one side only where both are stored alike. */
+  values(rows: RowBand): { readonly one: Float32Array; readonly other: Float32Array | undefined };
+}
+
+function pairOf(a: WeightBands, b: WeightBands, { halves, signal }: CompareOptions): Pair {
+  let start: number | undefined;
+  return {
+    a,
+    count: a.count,
+    async read(band) {
+      signal?.throwIfAborted();
+      if (band.start === start) return;
+      await a.read(band);
+      await b.read(band);
+      start = band.start;
+    },
+    values(rows) {
+      const one = a.values(rows);
+      const other = areStoredAlike(a, b, rows) ? undefined : b.values(rows);
+      if (halves) for (const values of other === undefined ? [one] : [one, other]) roundToHalf(values);
+      return { one, other };
+    },
+  };
+}
+
+/** Whether all values are the same, to the bit, and finite. Ends with the first ones that are not. */
+async function areSame({ a, read, values }: Pair): Promise<boolean> {
+  for (const band of a.bands) {
+    await read(band);
+    for (const rows of a.steps(band)) {
+      const { one, other } = values(rows);
+      if (other !== undefined && !sameBytes(bytesOf(one), bytesOf(other))) return false;
+      if (firstNonFinite(one) < one.length) return false;
+    }
+  }
+  return true;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Rows of the same bytes need to be decoded once only. */

@@ -1,5 +1,5 @@
 /** The values of planned weights a band at a time, in memory where kernels work, which serves one weight after the other. */
-import { rowCount, rowLength } from "@requant/core";
+import { elementCount, rowCount, rowLength } from "@requant/core";
 import { allocateKernelBuffer, type KernelBuffer } from "@requant/core/kernels";
 import { openWeight, type WeightPlan } from "@requant/models";
 import type { Model } from "./model.ts";
@@ -9,8 +9,10 @@ import { weightSource } from "./weight-source.ts";
 
 /** One weight. */
 export interface WeightBands {
+  /** Values of all rows. */
+  readonly count: number;
   /** The bands to read, in order. */
-  readonly bands: Iterable<RowBand>;
+  readonly bands: readonly RowBand[];
   /** Reads a band. */
   read(band: RowBand): Promise<void>;
   /** The rows of a band, as many at a time as have values that fit a core's cache. */
@@ -57,7 +59,7 @@ export function weightMemory(model: Model, plans: Iterable<WeightPlan>): WeightM
       const length = rowLength(plan.shape);
       const work = rows === undefined ? computed(model, plan, values) : decoded(rows, length, stored, values);
       const steps = (band: RowBand) => rowBands(plan.shape, { byteLength: STEP_BYTE_LENGTH, rows: band });
-      return { bands: rowBands(plan.shape), steps, ...work };
+      return { count: elementCount(plan.shape), bands: [...rowBands(plan.shape)], steps, ...work };
     },
     release() {
       stored.release();
