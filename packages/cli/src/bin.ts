@@ -3,7 +3,6 @@ import { mkdirSync } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { collectSooner } from "./heap-growth.ts";
 
 /** In the user's own cache, because a folder that anybody can write is no place for code; undefined where there is none. */
 function cacheFolder(): string | undefined {
@@ -28,8 +27,6 @@ function makeFolder(path: string): void {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
-
-collectSooner();
 
 // Compiling the command is most of a short run: from 22.8 on, Node keeps compiled code for the next time. Where
 // NODE_COMPILE_CACHE says, if it says anything, and nowhere under NODE_DISABLE_COMPILE_CACHE=1.

@@ -1,5 +1,6 @@
 import { type Model, openModel } from "@requant/convert";
 import type { Context } from "./context.ts";
+import { collectSooner } from "./heap-growth.ts";
 import { locate } from "./locate.ts";
 import type { Location } from "./location.ts";
 
@@ -10,6 +11,7 @@ export async function withModel<T>(
   use: (model: Model, location: Location) => Promise<T>,
 ): Promise<T> {
   const location = await locate(argument, context);
+  collectSooner();
   const model = await openModel({ store: location.store, file: location.file }, { signal: context.signal });
   try {
     return await use(model, location);
