@@ -10,7 +10,7 @@ let starting = 0;
  * allocated stays, and Node has compiled code of its own for V8's settings only.
  */
 export function collectSooner(): void {
-  const [factor, percent] = starting === 0 ? [1, 60] : [2, 0];
+  const [factor, percent] = starting === 0 ? [1, 30] : [2, 0];
   setFlagsFromString(`--semi-space-growth-factor=${factor}`);
   setFlagsFromString(`--heap-growing-percent=${percent}`);
 }

@@ -57,6 +57,7 @@ export * from "./recipes/index.ts";
 export {
   type Gguf,
   type GgufPart,
+  type GgufReads,
   type GgufTensorInfo,
   openGguf,
   openGgufFile,

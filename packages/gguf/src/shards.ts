@@ -7,15 +7,16 @@ import {
   limitsWith,
   type Metadata,
   type ReadStore,
-  type TensorInfo,
   UsageError,
 } from "@requant/core";
 import { quoted } from "@requant/core/text";
-import { SPLIT_KEYS, tensorTypeByName } from "./constants.ts";
-import { swapBlocks } from "./endian.ts";
+import { SPLIT_KEYS } from "./constants.ts";
 import type { GgufFile } from "./header.ts";
+import { type GgufReads, type GgufTensorInfo, readsOf } from "./part-reads.ts";
 import { type ReadGgufOptions, readGguf } from "./reader.ts";
 import { isSplitKey, parseSplitName, splitName } from "./split-plan.ts";
+
+export type { GgufReads, GgufTensorInfo };
 
 /** Parts opened at the same time: hides a network's latency without a burst of connections. */
 const CONCURRENT_OPENS = 8;
@@ -26,27 +27,13 @@ export interface GgufPart extends GgufFile {
   readonly name: string;
 }
 
-/** A tensor and the part that holds it. */
-export interface GgufTensorInfo extends TensorInfo {
-  /** Index into `parts` of the file that holds it. */
-  readonly part: number;
-}
-
 /** A GGUF model in one file or several. */
-export interface Gguf {
+export interface Gguf extends GgufReads {
   readonly parts: readonly GgufPart[];
   /** Of the first part, without the split keys where there are several parts. */
   readonly metadata: Metadata;
   /** Of all parts, in order. */
   readonly tensors: readonly GgufTensorInfo[];
-  /** Bytes `[start, end)` of a tensor as little-endian blocks, whatever the file's byte order. Do not write to them.
-   * @throws UsageError when the range is not inside the tensor; IoError
-   */
-  read(tensor: GgufTensorInfo, start: number, end: number): Promise<Uint8Array>;
-  /** Fills `target` with the same bytes from `start` on; little-endian files are read straight into it. */
-  readInto(tensor: GgufTensorInfo, start: number, target: Uint8Array): Promise<void>;
-  /** Closes the files of all parts. */
-  close(): Promise<void>;
 }
 
 /**
@@ -140,15 +127,16 @@ async function openPart(source: ByteSource, options: ReadGgufOptions): Promise<O
 function joinParts(opened: readonly OpenPart[]): Gguf {
   const parts = orderParts(opened);
   const metadata: Metadata = parts[0]?.file.metadata ?? new Map();
+  let tensors = parts.length === 1 ? undefined : joinTensors(parts);
   return {
     parts: parts.map(({ source, file }) => ({ name: source.name, ...file })),
     metadata: parts.length === 1 ? metadata : withoutSplitKeys(metadata),
-    tensors: joinTensors(parts),
-    read: (tensor, start, end) => readTensor(parts, tensor, start, end),
-    readInto: (tensor, start, target) => readTensorInto(parts, tensor, start, target),
-    async close() {
-      await Promise.all(parts.map(({ source }) => source.close()));
+    get tensors() {
+      // for a file alone only when somebody asks: its part has the same list
+      tensors ??= joinTensors(parts);
+      return tensors;
     },
+    ...readsOf(parts.map(({ source, file }) => ({ source, littleEndian: file.littleEndian }))),
   };
 }
 
@@ -241,53 +229,4 @@ function checkPartCount(count: number, limits: Limits, path: string): void {
 
 function withoutSplitKeys(metadata: Metadata): Metadata {
   return new Map([...metadata].filter(([key]) => !isSplitKey(key)));
-}
-
-/** The part that holds bytes `[start, end)` of a tensor. */
-function partOf(parts: readonly OpenPart[], tensor: GgufTensorInfo, start: number, end: number): OpenPart {
-  const part = parts[tensor.part];
-  if (part !== undefined && isRange(start, end, tensor.byteLength)) return part;
-  throw new UsageError(`Bytes ${start} to ${end} are not inside the tensor's ${tensor.byteLength}.`, {
-    tensor: tensor.name,
-  });
-}
-
-async function readTensor(
-  parts: readonly OpenPart[],
-  tensor: GgufTensorInfo,
-  start: number,
-  end: number,
-): Promise<Uint8Array> {
-  const { source, file } = partOf(parts, tensor, start, end);
-  const type = tensorTypeByName(tensor.encoding);
-  if (file.littleEndian || type.fields.length === 0) {
-    return source.read(tensor.byteOffset + start, tensor.byteOffset + end);
-  }
-  const width = type.blockByteLength;
-  const from = start - (start % width);
-  const to = Math.ceil(end / width) * width;
-  const blocks = await source.read(tensor.byteOffset + from, tensor.byteOffset + to);
-  return swapBlocks(blocks, type).subarray(start - from, end - from);
-}
-
-async function readTensorInto(
-  parts: readonly OpenPart[],
-  tensor: GgufTensorInfo,
-  start: number,
-  target: Uint8Array,
-): Promise<void> {
-  const end = start + target.byteLength;
-  const { source, file } = partOf(parts, tensor, start, end);
-  if (file.littleEndian) await source.readInto(target, tensor.byteOffset + start);
-  else target.set(await readTensor(parts, tensor, start, end));
-}
-
-function isRange(start: number, end: number, byteLength: number): boolean {
-  return (
-    Number.isSafeInteger(start) &&
-    Number.isSafeInteger(end) &&
-    start >= 0 &&
-    start <= end &&
-    end <= byteLength
-  );
 }

@@ -37,9 +37,10 @@ export function* parseTensorTable(
   cursor.checkCount(count, LEAST_ENTRY_BYTE_LENGTH, "The number of tensors");
   const entries: TensorEntry[] = [];
   const names = new Set<string>();
+  const shapes: Shapes = new Map();
   const readNext = (): void => {
     const at = cursor.offset;
-    const entry = readEntry(cursor, findings);
+    const entry = readEntry(cursor, shapes, findings);
     if (names.has(entry.name)) {
       throw new FormatError(`The tensor name ${quoted(entry.name)} occurs twice.`, {
         path: cursor.path,
@@ -55,8 +56,11 @@ export function* parseTensorTable(
   return entries;
 }
 
+/** Every shape once, by its text: a table may have a hundred thousand tensors, and few shapes. */
+type Shapes = Map<string, readonly number[]>;
+
 /** Called inside `whole`, so nothing is reported before all bytes of the entry are there. */
-function readEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): TensorEntry {
+function readEntry(cursor: HeaderCursor, shapes: Shapes, findings: Finding<GgufFindingCode>[]): TensorEntry {
   const start = cursor.offset;
   const name = readName(cursor, "a tensor name");
   const fault = (message: string, reason?: string, offset = start): FormatError =>
@@ -80,7 +84,7 @@ function readEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): 
     if (size < 0) throw fault(`A dimension is ${size}.`, "impossible-size", cursor.offset - 8);
     return size;
   });
-  const shape = sizes.reverse();
+  const shape = sameShape(sizes.reverse(), shapes);
   const type = tensorTypeById(cursor.reader.u32("a tensor type"), {
     path: cursor.path,
     tensor: name,
@@ -91,6 +95,13 @@ function readEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): 
   const entry = { name, shape, type, byteOffset, byteLength };
   warnOfEntry(entry, nameByteLength, findings);
   return entry;
+}
+
+function sameShape(shape: readonly number[], shapes: Shapes): readonly number[] {
+  const key = shape.join();
+  const known = shapes.get(key);
+  if (known === undefined) shapes.set(key, shape);
+  return known ?? shape;
 }
 
 function warnOfEntry(entry: TensorEntry, nameByteLength: number, findings: Finding<GgufFindingCode>[]): void {

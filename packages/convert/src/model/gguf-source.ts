@@ -1,9 +1,10 @@
 import type { MetadataValue } from "@requant/core";
 import { byteText } from "@requant/core";
-import { openGgufFile } from "@requant/gguf";
+import { type Gguf, type GgufTensorInfo, openGgufFile } from "@requant/gguf";
 import { type Found, openNamed } from "./find.ts";
-import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
+import { type Model, type ModelFile, type ModelParts, modelOf, type OpenModelOptions } from "./model.ts";
 import { ggufKind, kindFindings } from "./model-kind.ts";
+import type { ModelTensor } from "./model-tensor.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
 import { withScales } from "./scaled-weight.ts";
 import type { SourceFormat } from "./source-format.ts";
@@ -23,11 +24,16 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     name: name.split(/[/\\]/).at(-1) ?? name,
     byteLength,
   }));
-  const byName = new Map(gguf.tensors.map((tensor) => [tensor.name, tensor]));
   const [first] = gguf.parts;
   const byteOrder = first?.littleEndian === false ? "big-endian" : "little-endian";
   const parts = gguf.parts.length > 1 ? `, ${gguf.parts.length} parts` : "";
-  const { tensors } = gguf;
+  const tensors = withScales(
+    gguf.parts.flatMap((part, index) =>
+      part.tensors.map(({ name, shape, encoding, byteOffset, byteLength }) => {
+        return { name, shape, encoding, byteOffset, byteLength, file: files[index]?.name ?? file };
+      }),
+    ),
+  );
   const claims: Claims = {
     tensors: unclaimedGgufTensors(tensors),
     all: tensors,
@@ -48,11 +54,7 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     naming: "gguf",
     architecture: stringOf(gguf.metadata.get("general.architecture")),
     files,
-    tensors: withScales(
-      gguf.tensors.map(({ name, shape, encoding, byteOffset, byteLength, part }) => {
-        return { name, shape, encoding, byteOffset, byteLength, file: files[part]?.name ?? file };
-      }),
-    ),
+    tensors,
     findings: [
       ...gguf.parts.flatMap(({ findings }) => findings),
       ...claimFindings(claims, unclaimed),
@@ -69,17 +71,23 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
       partTensorCounts: gguf.parts.map(({ tensors }) => tensors.length),
     },
     hf: undefined,
-    async read({ name }, start, end) {
-      const tensor = byName.get(name);
-      return tensor === undefined ? new Uint8Array(0) : gguf.read(tensor, start, end);
-    },
-    async readInto({ name }, start, target) {
-      const tensor = byName.get(name);
-      if (tensor !== undefined) await gguf.readInto(tensor, start, target);
-    },
+    ...readsOf(gguf, files),
     openFile: (name) => openNamed(store, name),
-    close: () => gguf.close(),
   });
+}
+
+/** The functions do not hold the GGUF itself, whose lists of tensors are long: the model has its own. */
+function readsOf(
+  { read, readInto, close }: Gguf,
+  files: readonly ModelFile[],
+): Pick<ModelParts, "read" | "readInto" | "close"> {
+  const partOf = new Map(files.map(({ name }, part) => [name, part]));
+  const inPart = (tensor: ModelTensor): GgufTensorInfo => ({ ...tensor, part: partOf.get(tensor.file) ?? 0 });
+  return {
+    read: (tensor, start, end) => read(inPart(tensor), start, end),
+    readInto: (tensor, start, target) => readInto(inPart(tensor), start, target),
+    close,
+  };
 }
 
 function stringOf(value: MetadataValue | undefined): string | undefined {

@@ -153,14 +153,19 @@ export type ModelParts = Omit<
     };
   };
 
+function namedTensors(...lists: readonly (readonly ModelTensor[])[]): ReadonlyMap<string, ModelTensor> {
+  const byName = new Map<string, ModelTensor>();
+  for (const list of lists) for (const tensor of list) byName.set(tensor.name, tensor);
+  return byName;
+}
+
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
   const { read: readStored, readInto: readStoredInto, linear, findings, ...facts } = parts;
   const storedTensors = linear?.storedTensors ?? parts.tensors;
-  const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
+  const storedByName = namedTensors(storedTensors);
   // a packed weight may have the name of one of its parts
-  const storedByName =
-    linear === undefined ? byName : new Map(storedTensors.map((tensor) => [tensor.name, tensor]));
+  const byName = linear === undefined ? storedByName : namedTensors(storedTensors, parts.tensors);
   /** The last few: a model may have a hundred thousand. What they know of their bytes is kept by `packed` and `reads`. */
   const weights = new Map<string, StoredWeight>();
   const packed: LinearReads = linearReads(

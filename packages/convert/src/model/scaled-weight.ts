@@ -16,7 +16,8 @@ import type { StoredWeight } from "./stored-weight.ts";
 const SCALED_TYPE = "NVFP4";
 
 /** Says of each tensor whether another one is its scale, or whether it is that of another one. */
-export function withScales(tensors: readonly ModelTensor[]): ModelTensor[] {
+export function withScales(tensors: readonly ModelTensor[]): readonly ModelTensor[] {
+  if (!tensors.some(({ encoding }) => encoding === SCALED_TYPE)) return tensors;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const scaledBy = new Map<string, string>();
   const partOf = new Map<string, string>();
@@ -32,7 +33,7 @@ export function withScales(tensors: readonly ModelTensor[]): ModelTensor[] {
     const input = byName.get(`${stem}.input_scale`);
     if (input !== undefined && isScaleOf(input, weight)) partOf.set(input.name, weight.name);
   }
-  if (partOf.size === 0) return [...tensors];
+  if (partOf.size === 0) return tensors;
   return tensors.map((tensor) => {
     const [scale, whole] = [scaledBy.get(tensor.name), partOf.get(tensor.name)];
     return {

@@ -8,7 +8,7 @@ import { type Fidelity, fidelityOf, isFloatEncoding, isQuantizedEncoding } from 
 import type { PlanSourceTensor } from "./plan.ts";
 import { unscaledFit } from "./tensor-scales.ts";
 import { viewFit } from "./view-fit.ts";
-import { definedNames, type GuideNames, type PlanThrough, type Way } from "./way.ts";
+import { BYTES, definedNames, floatsWay, type GuideNames, type PlanThrough, ROWS, type Way } from "./way.ts";
 
 /** What a weight is to become. */
 export type OutputLayout =
@@ -108,18 +108,14 @@ function haveGrids(stored: readonly PlanSourceTensor[]): boolean {
 
 function tensorWay(question: WayQuestion, encoding: string, guides: GuideNames = {}): ChosenWay {
   const { stored } = question;
-  const floats = (): Way => ({
-    kind: "floats",
-    direct: isDirect(question),
-    ...definedNames(guides),
-  });
+  const floats = (): Way => floatsWay(isDirect(question), guides);
   if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
   if (isQuantizedEncoding(encoding) && haveGrids(stored)) return fromPacked(question, encoding, floats);
   // numbers that no file stores: what is written is all there is
   if (stored.length === 0) return { way: floats(), fidelity: "exact" };
   const fidelity = floatFidelity(question, encoding);
   if (fidelity !== "copy") return { way: floats(), fidelity };
-  return { way: { kind: plainInput(question) === undefined ? "rows" : "bytes" }, fidelity };
+  return { way: plainInput(question) === undefined ? ROWS : BYTES, fidelity };
 }
 
 function floatFidelity(question: WayQuestion, encoding: string): Fidelity {

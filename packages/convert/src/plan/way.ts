@@ -83,6 +83,19 @@ export function definedNames({ importance, statistics, searched }: GuideNames): 
   };
 }
 
+/** One object for all weights of a kind: a model may have a hundred thousand. */
+export const ROWS: Way = { kind: "rows" };
+export const BYTES: Way = { kind: "bytes" };
+const DIRECT: Way = { kind: "floats", direct: true };
+const INDIRECT: Way = { kind: "floats", direct: false };
+
+/** Values are decoded, and encoded again. */
+export function floatsWay(direct: boolean, guides: GuideNames): Way {
+  const plain = direct ? DIRECT : INDIRECT;
+  const names = definedNames(guides);
+  return Object.keys(names).length === 0 ? plain : { ...plain, ...names };
+}
+
 /** True for a weight whose codes something guides. */
 export function isGuided(tensor: { readonly way: Way }): boolean {
   return Object.keys(guideNames(tensor)).length > 0;

@@ -149,17 +149,24 @@ export function cutIntoJobs(
       for (const band of bandsOf(cut, bandByteLength)) {
         const units = band.end - band.start;
         most = Math.max(most, units);
-        const piece: Piece = {
+        const plain: Piece = {
           tensor,
           index: index++,
           file,
           byteOffset: byteOffset + band.start * cut.unitByteLength,
           byteLength: units * cut.unitByteLength,
-          ...(part === undefined ? {} : { part }),
-          ...(isLate ? { late: true } : {}),
-          ...(set === undefined ? {} : { set }),
           band,
         };
+        // most are plain, and take less memory so
+        const piece: Piece =
+          part === undefined && !isLate && set === undefined
+            ? plain
+            : {
+                ...plain,
+                ...(part === undefined ? {} : { part }),
+                ...(isLate ? { late: true } : {}),
+                ...(set === undefined ? {} : { set }),
+              };
         lastOf.set(tensor, piece);
         const key = jobOf(count++);
         const known = key === undefined ? undefined : open.get(key);

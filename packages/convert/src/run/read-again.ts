@@ -30,7 +30,7 @@ export async function takeClaimed(
 export async function checkAgain<T extends { readonly piece: Piece }>(
   run: RunState,
   pool: Pool,
-  items: readonly T[],
+  items: Iterable<T>,
   onLost: (item: T) => void,
 ): Promise<void> {
   await readAgain(pool, items, (item, sum) => {
@@ -44,7 +44,7 @@ export async function checkAgain<T extends { readonly piece: Piece }>(
 /** Reads pieces several at a time, and hands each one's checksum to `use`. */
 async function readAgain<T extends { readonly piece: Piece }>(
   pool: Pool,
-  items: readonly T[],
+  items: Iterable<T>,
   use: (item: T, checksum: string | undefined) => void,
 ): Promise<void> {
   await inParallel(
@@ -58,8 +58,13 @@ async function readAgain<T extends { readonly piece: Piece }>(
   );
 }
 
-function* chunksOf<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += PIECES_PER_READ) {
-    yield items.slice(start, start + PIECES_PER_READ);
+function* chunksOf<T>(items: Iterable<T>): Generator<readonly T[]> {
+  let chunk: T[] = [];
+  for (const item of items) {
+    chunk.push(item);
+    if (chunk.length < PIECES_PER_READ) continue;
+    yield chunk;
+    chunk = [];
   }
+  if (chunk.length > 0) yield chunk;
 }

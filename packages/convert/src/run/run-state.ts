@@ -11,6 +11,7 @@ import { importanceOf, refuseMissingStatistics, sharedFile, sharedFolding } from
 import type { ColumnImportance } from "./guides.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
+import { PieceResults } from "./piece-results.ts";
 import {
   byteLengthOf,
   type Job,
@@ -43,8 +44,8 @@ export class RunState {
   readonly work: Work;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly tensors: Map<number, PlanTensor> = new Map();
-  /** By file and by the index of the piece in it. */
-  private readonly results: (PieceResult | undefined)[][];
+  /** By file. */
+  private readonly results: readonly PieceResults[];
   private readonly total: number;
   private done = 0;
 
@@ -60,7 +61,7 @@ export class RunState {
     refuseMissingStatistics(tasks, options);
     this.importance = importanceOf(tasks, options);
     this.total = work.jobs.reduce((sum, { pieces }) => sum + byteLengthOf(pieces), 0);
-    this.results = layouts.map(() => []);
+    this.results = indexCounts(layouts.length, work.jobs).map((count) => new PieceResults(count));
   }
 
   /** Pieces in each file. */
@@ -73,13 +74,17 @@ export class RunState {
   }
 
   resultOf(piece: Piece): PieceResult | undefined {
-    return this.results[piece.file]?.[piece.index];
+    return this.results[piece.file]?.get(piece.index);
+  }
+
+  private isMade(piece: Piece): boolean {
+    return this.results[piece.file]?.has(piece.index) === true;
   }
 
   /** The jobs without the pieces whose results are known. */
   jobsLeft(): readonly Job[] {
     return this.work.jobs
-      .map((job) => ({ ...job, pieces: job.pieces.filter((piece) => this.resultOf(piece) === undefined) }))
+      .map((job) => ({ ...job, pieces: job.pieces.filter((piece) => !this.isMade(piece)) }))
       .filter(({ pieces }) => pieces.length > 0);
   }
 
@@ -90,8 +95,7 @@ export class RunState {
     if (nonFinite !== undefined && task !== undefined && this.options.allowNonFinite !== true) {
       if (isRefused(this.model, task, nonFinite)) throw nonFiniteRefusal(this.model, task, nonFinite);
     }
-    const own = this.results[piece.file];
-    if (own !== undefined) own[piece.index] = result;
+    this.results[piece.file]?.set(piece.index, result);
   }
 
   startPhase(): void {
@@ -239,6 +243,15 @@ export class RunState {
     const { count = 1, weightsPerWorker = DEFAULT_WEIGHTS_PER_WORKER } = this.options.workers ?? {};
     return Math.min(count, this.work.jobs.length, Math.floor(this.work.weightCount / weightsPerWorker));
   }
+}
+
+/** One more than the largest index of a piece in each file: a run may make only some of its pieces. */
+function indexCounts(fileCount: number, jobs: readonly Job[]): number[] {
+  const counts = new Array<number>(fileCount).fill(0);
+  for (const { pieces } of jobs) {
+    for (const { file, index } of pieces) counts[file] = Math.max(counts[file] ?? 0, index + 1);
+  }
+  return counts;
 }
 
 /** The packed weight with the most bytes among those that the tensors are made of. */

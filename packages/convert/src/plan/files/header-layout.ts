@@ -25,10 +25,10 @@ interface Known extends HeaderLayout {
   readonly stored: string;
 }
 
-/** Of files that were planned here; a plan that was stored or sent is laid out again. */
+/** Of files that were planned here, until they are asked for; a plan that was stored, sent or run before is laid out again. */
 const known = new WeakMap<PlanFile, Known>();
 
-/** Keeps the layout that a file was planned with, as long as the plan lives. */
+/** Keeps the layout that a file was planned with, until the plan is run. */
 export function rememberLayout<F extends TensorFile>(
   file: F,
   stored: readonly LaidOut[],
@@ -45,6 +45,8 @@ function textOf(stored: readonly LaidOut[]): string {
 /** The layout of a planned file. `stored`: its tensors, in their order. */
 export function headerLayout(file: TensorFile, stored: readonly FileTensor[]): HeaderLayout {
   const found = known.get(file);
+  // the text of a hundred thousand tensors is megabytes
+  known.delete(file);
   if (found !== undefined && found.stored === textOf(stored)) return found;
   return file.kind === "gguf"
     ? layoutGguf({

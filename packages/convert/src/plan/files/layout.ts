@@ -48,7 +48,18 @@ export function layoutFile(plan: Plan, file: PlanFile): FileLayout {
           hint: "Plan again.",
         });
       }
-      return { ...tensor, index: indices.get(tensor.weight) ?? 0, byteOffset };
+      // spelled out: V8 keeps what is added to a copied object apart from it
+      const { shape, encoding, weight, suffix } = tensor;
+      return {
+        name,
+        shape,
+        encoding,
+        byteLength,
+        weight,
+        suffix,
+        index: indices.get(weight) ?? 0,
+        byteOffset,
+      };
     }),
   };
 }

@@ -164,8 +164,7 @@ export class StagedOutput implements ResumableOutput {
     const { run } = this;
     run.startPhase();
     await this.checkHeaders();
-    const all = run.work.jobs.flatMap(({ pieces }) => pieces.map((piece) => ({ piece })));
-    await checkAgain(run, pool, all, ({ piece }) => {
+    await checkAgain(run, pool, itemsOf(run.work.jobs), ({ piece }) => {
       throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[piece.tensor]?.name);
     });
   }
@@ -215,4 +214,9 @@ export class StagedOutput implements ResumableOutput {
     if (file === undefined) throw new IoError("The file is not open.", { path: this.head.run });
     return file;
   }
+}
+
+/** One by one, because a model may have very many. */
+function* itemsOf(jobs: readonly Job[]): Generator<{ readonly piece: Piece }> {
+  for (const { pieces } of jobs) for (const piece of pieces) yield { piece };
 }
