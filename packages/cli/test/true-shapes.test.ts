@@ -19,6 +19,8 @@ const mixture = mixtureShape("mixture", {
   heads: 4,
   shardCount: 2,
 });
+/** Its largest matrices take 67 MB as f32, and as codes in bytes 17 MB more. */
+const wide = llamaShape("wide", { hidden: 2048, feedForward: 8192, layers: 1, heads: 16, shardCount: 1 });
 
 describe.skipIf(!existsSync(command))("memory with real vocabularies (skipped: not built)", () => {
   let folder = "";
@@ -29,6 +31,13 @@ describe.skipIf(!existsSync(command))("memory with real vocabularies (skipped: n
 
   it("the mixture has some 3,000 tensors", () => {
     expect(mixture.tensors.length).toBe(8 * (9 + 3 * 128) + 3);
+  });
+
+  it("EXL2 keeps no matrix in memory as a whole", async () => {
+    const { path } = makeTrueShape(folder, wide);
+    const given = ["convert", path, join(folder, "wide-exl2"), "--to", "exl2:4bpw-h16", "--jobs", "2"];
+    const { peakBytes } = await nodeUsage(command, given);
+    expect(peakBytes).toBeLessThanOrEqual(convertMemoryBound(2));
   });
 
   describe.each([

@@ -46,8 +46,10 @@ export function measureRecipes(
   const options = guidedOptions(guide);
   const energy = energyOf(sample, columns, guide, options);
   const share = rows / count;
+  // only the errors matter
+  const codes = new Uint8Array(sample.length);
   const errors = exl2Recipes.map((recipe) =>
-    energy === 0 ? 0 : quantizeExl2(sample, count, columns, recipe, options).error * share,
+    energy === 0 ? 0 : quantizeExl2(sample, count, columns, recipe, { ...options, codes }).error * share,
   );
   const isGuided = options.factor !== undefined || options.importance !== undefined;
   return { errors, energy: energy * share, output: isGuided ? energy * share : undefined };

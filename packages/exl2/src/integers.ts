@@ -1,6 +1,6 @@
 import { type ErrorPlace, floatToHalf, halfToFloat, UsageError } from "@requant/core";
 import { packFields, unpackFields } from "@requant/core/bits";
-import { allocateParts, type LinearPart, type PartBytes, readWords, writeWords } from "@requant/core/format";
+import { allocateParts, type PartBytes, readWords, writeWords } from "@requant/core/format";
 import { type Exl2Layout, exl2Codec, exl2Groups, fieldsOf } from "./codec.ts";
 import { layOutGroups } from "./groups.ts";
 import { readPermutation } from "./permutation.ts";
@@ -69,10 +69,43 @@ export function unpackExl2(layout: Exl2Layout, bytes: PartBytes, place?: ErrorPl
 
 /** The parts of a weight. Out features are padded to a multiple of 32 with the code for 0 and S − 1 = 15, as exllamav2 does. */
 export function packExl2(integers: Exl2Integers): { layout: Exl2Layout; bytes: Record<string, Uint8Array> } {
-  const { rows, invperm, codes, nibbles, maxScales } = integers;
+  const { rows, groups, invperm, codes } = integers;
   const columns = invperm.length;
+  const held = groups.reduce((sum, group) => sum + group.rows, 0);
+  if (held !== columns || codes.length !== rows * columns) {
+    throw new UsageError(`The groups hold ${held} of ${columns} columns, for ${codes.length} codes.`);
+  }
+  const { layout, bytes, packCodes, finish } = exl2Packer(rows, columns, groups);
+  let start = 0;
+  groups.forEach(({ rows: size }, group) => {
+    packCodes(group, codes, { rowStart: 0, rows, from: start, step: columns });
+    start += size;
+  });
+  finish(integers);
+  return { layout, bytes };
+}
+
+/** Where the codes of some rows of one group are: code i of row r is number `from + r × step + i`. */
+export interface CodeRows {
+  /** The first row of W. */
+  readonly rowStart: number;
+  readonly rows: number;
+  readonly from: number;
+  readonly step: number;
+}
+
+/** Writes the parts of a weight: the codes in any order, then all else. */
+export interface Exl2Packer {
+  readonly layout: Exl2Layout;
+  readonly bytes: Record<string, Uint8Array>;
+  packCodes(group: number, codes: Uint8Array, at: CodeRows): void;
+  finish(numbers: Pick<Exl2Integers, "invperm" | "nibbles" | "maxScales">): void;
+}
+
+/** @throws UsageError for groups that do not fill whole words, or whose widths rise */
+export function exl2Packer(rows: number, columns: number, sizes: Exl2Integers["groups"]): Exl2Packer {
   const storedRows = Math.ceil(rows / 32) * 32;
-  const { groups, wordRows } = layOutGroups(integers.groups);
+  const { groups, wordRows } = layOutGroups(sizes);
   const groupCount = groups.length;
   groups.forEach(({ bits, wordStart, start, end }, group) => {
     const whole = Number.isInteger(wordStart) && Number.isInteger(((end - start) * bits) / 32);
@@ -82,39 +115,44 @@ export function packExl2(integers: Exl2Integers): { layout: Exl2Layout; bytes: R
       );
     }
   });
-  if ((groups.at(-1)?.end ?? 0) !== columns || codes.length !== rows * columns) {
-    throw new UsageError(
-      `The groups hold ${groups.at(-1)?.end ?? 0} of ${columns} columns, for ${codes.length} codes.`,
-    );
-  }
   const layout: Exl2Layout = { rows, columns, storedRows, groupCount, wordRows, permutation: "q_invperm" };
-  const parts: LinearPart[] = exl2Codec.parts(layout);
-  const bytes = allocateParts(parts);
+  const bytes = allocateParts(exl2Codec.parts(layout));
   const part = (suffix: string): Uint8Array => bytes[suffix] ?? new Uint8Array(0);
-
   const words = writeWords(part("q_weight"), 32);
-  const padding = storedRows - rows;
-  for (const { bits, wordStart, start, end } of groups) {
-    const table = fieldsOf(bits);
-    packFields(table, codes, weightStreams(rows, columns, storedRows, wordStart, start, end), words);
-    const zero = new Uint8Array(padding * (end - start)).fill(2 ** (bits - 1));
-    const at = weightStreams(padding, end - start, storedRows, wordStart, 0, end - start);
-    packFields(table, zero, { ...at, wordStart: at.wordStart + rows }, words);
+  function packCodes(
+    group: number,
+    codes: Uint8Array,
+    { rowStart, rows: count, from, step }: CodeRows,
+  ): void {
+    const { bits, wordStart, start, end } = groups[group]!;
+    const at = weightStreams(count, step, storedRows, wordStart, from, from + end - start);
+    packFields(fieldsOf(bits), codes, { ...at, wordStart: at.wordStart + rowStart }, words);
   }
-  const padded = new Uint8Array(groupCount * storedRows).fill(15);
-  for (let group = 0; group < groupCount; group++) {
-    padded.set(nibbles.subarray(group * rows, (group + 1) * rows), group * storedRows);
-  }
-  packFields(
-    fieldsOf(4),
-    padded,
-    scaleStreams(groupCount, storedRows, storedRows),
-    writeWords(part("q_scale"), 32),
-  );
-  writeWords(part("q_scale_max"), 16).set(Array.from(maxScales, floatToHalf));
-  writeWords(part("q_groups"), 16).set(groups.flatMap(({ bits, wordStart }) => [bits, wordStart]));
-  writeWords(part("q_invperm"), 32).set(invperm);
-  return { layout, bytes };
+  return {
+    layout,
+    bytes,
+    packCodes,
+    finish({ invperm, nibbles, maxScales }) {
+      const padding = storedRows - rows;
+      for (const [group, { bits, start, end }] of groups.entries()) {
+        const zero = new Uint8Array(padding * (end - start)).fill(2 ** (bits - 1));
+        packCodes(group, zero, { rowStart: rows, rows: padding, from: 0, step: end - start });
+      }
+      const padded = new Uint8Array(groupCount * storedRows).fill(15);
+      for (let group = 0; group < groupCount; group++) {
+        padded.set(nibbles.subarray(group * rows, (group + 1) * rows), group * storedRows);
+      }
+      packFields(
+        fieldsOf(4),
+        padded,
+        scaleStreams(groupCount, storedRows, storedRows),
+        writeWords(part("q_scale"), 32),
+      );
+      writeWords(part("q_scale_max"), 16).set(Array.from(maxScales, floatToHalf));
+      writeWords(part("q_groups"), 16).set(groups.flatMap(({ bits, wordStart }) => [bits, wordStart]));
+      writeWords(part("q_invperm"), 32).set(invperm);
+    },
+  };
 }
 
 /** One stream per row of W, down its column of words, in the rows of words of one group. */

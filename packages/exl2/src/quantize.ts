@@ -1,12 +1,20 @@
 import { ConversionError, UsageError } from "@requant/core";
 import type { SolveFactor } from "@requant/core/solve";
 import { solveCodes } from "./choose-codes.ts";
+import {
+  addEnergies,
+  bandOf,
+  columnsInOrder,
+  invertOrder,
+  needsEnergies,
+  type OrderedColumns,
+  refuseNonFinite,
+} from "./columns.ts";
 import type { Exl2Integers } from "./integers.ts";
 import { roundCodes } from "./kernels/choose-codes-twin.ts";
 import { searchScales } from "./kernels/search-scales-twin.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
 import { groupScales } from "./scales.ts";
-import type { GroupWeights } from "./search-scales.ts";
 
 /** What `quantizeExl2` can use besides the weights. */
 export interface QuantizeExl2Options {
@@ -17,6 +25,8 @@ export interface QuantizeExl2Options {
   readonly importance?: Float32Array | undefined;
   /** What error feedback needs of the layer's inputs, made in act order; `importance` is then not used. */
   readonly factor?: SolveFactor | undefined;
+  /** Memory for the codes, one for each weight. Default: made anew. */
+  readonly codes?: Uint8Array | undefined;
 }
 
 /** A weight in EXL2's integers, and what was lost. */
@@ -52,14 +62,15 @@ export function quantizeExl2(
     });
   }
   refuseNonFinite(values, columns);
-  const { order, importance, upper } = columnsOf(values, rows, columns, recipe, options);
+  const { order, importance, upper } = columnsOf(values, columns, recipe, options);
   // only error feedback changes weights that have no codes yet
   const rest = upper === undefined ? undefined : permuted(values, rows, order);
   const groups = recipeGroups(recipe, columns);
-  const invperm = new Int32Array(columns);
-  for (let stored = 0; stored < columns; stored++) invperm[order[stored]!] = stored;
-
-  const codes = new Uint8Array(rows * columns);
+  const invperm = invertOrder(order);
+  const { codes = new Uint8Array(rows * columns) } = options;
+  if (codes.length !== rows * columns) {
+    throw new UsageError(`There is memory for ${codes.length} codes; ${rows * columns} are made.`);
+  }
   const nibbles = new Uint8Array(groups.length * rows);
   const maxScales = new Float32Array(groups.length);
   const scales = new Float32Array(rows);
@@ -87,17 +98,12 @@ export function quantizeExl2(
   return { rows, groups, invperm, codes, nibbles, maxScales, error };
 }
 
-interface Columns {
-  /** `order[stored]` is the column of W. */
-  readonly order: Int32Array;
-  /** In stored order. */
-  readonly importance: Float32Array | undefined;
+interface Columns extends OrderedColumns {
   readonly upper: Float32Array | undefined;
 }
 
 function columnsOf(
   values: Float32Array,
-  rows: number,
   columns: number,
   recipe: Exl2Recipe,
   { importance, factor }: QuantizeExl2Options,
@@ -112,40 +118,9 @@ function columnsOf(
     const costs = Float32Array.from({ length: columns }, (_, i) => 1 / upper[i * (columns + 1)]! ** 2);
     return { order, importance: costs, upper };
   }
-  const order = Int32Array.from({ length: columns }, (_, column) => column);
-  if (recipe.widths.length > 1) {
-    const weight = importance ?? columnEnergies(values, rows, columns);
-    order.sort((a, b) => weight[b]! - weight[a]! || a - b);
-  }
-  const costs =
-    importance === undefined ? undefined : Float32Array.from(order, (column) => importance[column]!);
-  return { order, importance: costs, upper: undefined };
-}
-
-/** The sum of the squares of each column's weights. */
-function columnEnergies(values: Float32Array, rows: number, columns: number): Float32Array {
-  const energies = new Float32Array(columns);
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, at++) {
-      energies[column] = energies[column]! + values[at]! ** 2;
-    }
-  }
-  return energies;
-}
-
-/** The columns of a group alone, in stored order, in `band`. */
-function bandOf(
-  { values, rows, width, start, size, bits, importance }: GroupWeights,
-  order: Int32Array,
-  band: Float32Array,
-): GroupWeights {
-  const own = order.subarray(start, start + size);
-  for (let row = 0, at = 0; row < rows; row++) {
-    const from = row * width;
-    for (let i = 0; i < size; i++, at++) band[at] = values[from + own[i]!]!;
-  }
-  const costs = importance?.subarray(start, start + size);
-  return { values: band, rows, width: size, start: 0, size, bits, importance: costs };
+  const energies = needsEnergies(recipe, importance) ? new Float32Array(columns) : undefined;
+  if (energies !== undefined) addEnergies(values, energies);
+  return { ...columnsInOrder(columns, recipe, { importance, energies }), upper: undefined };
 }
 
 function permuted(values: Float32Array, rows: number, order: Int32Array): Float32Array {
@@ -155,18 +130,6 @@ function permuted(values: Float32Array, rows: number, order: Int32Array): Float3
     for (let i = 0; i < columns; i++) made[from + i] = values[from + order[i]!]!;
   }
   return made;
-}
-
-/** In the order of rows, not of groups, so that the error names the first such weight. */
-function refuseNonFinite(values: Float32Array, columns: number): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (Number.isFinite(value)) continue;
-    throw new ConversionError(
-      `Row ${Math.floor(i / columns)} has a weight that is ${value}; only finite weights can be quantized.`,
-      { hint: "Keep this tensor in a float type.", index: i },
-    );
-  }
 }
 
 /** What is refused where a group needs a scale that f16 does not hold; it names the largest weight. */

@@ -63,42 +63,68 @@ export function searchScales(
   best: BestShares = bestShares,
 ): number | undefined {
   const { rows } = group;
-  const steps = rowSteps(group);
-  let largest = 0;
-  for (const step of steps) largest = Math.max(largest, step);
-  if (largest === 0) {
-    nibbles.fill(15);
-    return 0;
-  }
+  const steps = new Float32Array(rows);
+  measureSteps(group, steps);
+  const chosen = chooseMaximum(group, { rows: sampledRows(rows), steps }, largestOf(steps), best);
+  if (chosen === undefined) return undefined;
+  chooseShares(group, steps, chosen, nibbles, best);
+  return chosen;
+}
+
+/**
+ * What q_scale_max stores: by the rows of `sampledRows` and the largest step of all. 0 where all weights are 0, undefined where
+ * it is too large for f16.
+ */
+export function chooseMaximum(
+  group: GroupWeights,
+  { rows, steps }: Pick<SharesWanted, "rows" | "steps">,
+  largest: number,
+  best: BestShares = bestShares,
+): number | undefined {
+  if (largest === 0) return 0;
   if (!Number.isFinite(half(largest))) return undefined;
-  const count = Math.min(rows, SAMPLE_ROWS);
-  const sample = spreadRows(rows, count);
-  const ofSample = new Uint8Array(count);
+  const ofSample = new Uint8Array(rows.length);
   let chosen = half(largest);
   let least = Number.POSITIVE_INFINITY;
   for (const share of MAXIMUMS) {
     const maximum = half(largest * share);
     if (!Number.isFinite(maximum)) continue;
-    const wanted = { rows: sample, steps, scales: groupScales(maximum), limit: least };
+    const wanted = { rows, steps, scales: groupScales(maximum), limit: least };
     const error = best(group, wanted, ofSample);
     if (error < least) {
       least = error;
       chosen = maximum;
     }
   }
-  best(
-    group,
-    { rows: spreadRows(rows, rows), steps, scales: groupScales(chosen), limit: Number.POSITIVE_INFINITY },
-    nibbles,
-  );
   return chosen;
 }
 
-/** `count` row numbers, spread evenly. */
-function spreadRows(rows: number, count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = Math.floor((i * rows) / count);
-  return numbers;
+/** Writes S − 1 of each row of a group with this maximum. */
+export function chooseShares(
+  group: GroupWeights,
+  steps: Float32Array,
+  maximum: number,
+  nibbles: Uint8Array,
+  best: BestShares = bestShares,
+): void {
+  if (maximum === 0) {
+    nibbles.fill(15);
+    return;
+  }
+  const rows = Int32Array.from({ length: group.rows }, (_, row) => row);
+  best(group, { rows, steps, scales: groupScales(maximum), limit: Number.POSITIVE_INFINITY }, nibbles);
+}
+
+/** The rows by which a maximum is chosen, spread evenly: all of them where there are few. */
+export function sampledRows(rows: number): Int32Array {
+  const count = Math.min(rows, SAMPLE_ROWS);
+  return Int32Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
+}
+
+export function largestOf(steps: Float32Array): number {
+  let largest = 0;
+  for (const step of steps) largest = Math.max(largest, step);
+  return largest;
 }
 
 /** See `BestShares`. */
@@ -117,9 +143,11 @@ export function bestShares(
   return sum;
 }
 
-/** Each row's step without clipping: max|w| over half the codes. */
-function rowSteps({ values, rows, width, start, size, bits }: GroupWeights): Float32Array {
-  const steps = new Float32Array(rows);
+/** Writes each row's step without clipping: max|w| over half the codes. */
+export function measureSteps(
+  { values, rows, width, start, size, bits }: GroupWeights,
+  steps: Float32Array,
+): void {
   for (let row = 0; row < rows; row++) {
     let max = 0;
     for (let i = row * width + start, end = i + size; i < end; i++) {
@@ -128,7 +156,6 @@ function rowSteps({ values, rows, width, start, size, bits }: GroupWeights): Flo
     }
     steps[row] = max / ((2 ** bits - 1) / 2);
   }
-  return steps;
 }
 
 function bestShare(

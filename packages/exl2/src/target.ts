@@ -17,6 +17,7 @@ import { allocateExl2, type Exl2Candidate, guidedOptions, measureRecipes, sample
 import { type Exl2Layout, exl2Codec } from "./codec.ts";
 import { type Exl2Config, parseExl2Config, serializeExl2Config } from "./config.ts";
 import { packExl2 } from "./integers.ts";
+import { packExl2Rows } from "./pack-rows.ts";
 import { quantizeExl2 } from "./quantize.ts";
 import { type Exl2Recipe, exl2HeadRecipes, exl2Recipes, recipeGroups } from "./recipes.ts";
 import { moduleSensitivities } from "./sensitivity.ts";
@@ -250,6 +251,12 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     floats: {
       kind: "whole",
       uses: ["importance", "statistics"],
+      async packRows(source, guide = {}) {
+        const { importance, factor } = guidedOptions(guide);
+        // error feedback moves errors along whole rows, group after group
+        if (recipe === undefined || factor !== undefined) return undefined;
+        return packExl2Rows({ rows: own.rows, columns: own.columns, importance, source }, recipe);
+      },
       pack(values, guide = {}) {
         if (recipe === undefined) return refuse();
         return packExl2(quantizeExl2(values, own.rows, own.columns, recipe, guidedOptions(guide))).bytes;

@@ -105,6 +105,7 @@ export {
   type PackGuide,
   type PlainLayout,
   parseLayout,
+  type RepeatedRows,
   type ScaleSearchRequest,
   type TargetConfig,
   type WeightEncoder,

@@ -134,9 +134,25 @@ export type FloatPacking =
       readonly kind: "whole";
       /** The parts of a weight from all its values, row after row. The caller uses the memory of the values again. */
       pack(values: Float32Array, guide?: PackGuide): Readonly<Record<string, Uint8Array>>;
+      /**
+       * The same parts from rows that are read several times, in bands, so that the weight is never in memory as a whole.
+       * Undefined where `pack` must do it: all values are needed at once, or one of them cannot be packed, which `pack` names.
+       */
+      packRows?(
+        rows: RepeatedRows,
+        guide?: PackGuide,
+      ): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
       /** What of a guide it uses; nothing where absent. */
       readonly uses?: readonly (keyof PackGuide)[];
     };
+
+/** The rows of a weight, which can be read again and again. */
+export interface RepeatedRows {
+  /** In order, without gaps. */
+  readonly bands: readonly { readonly start: number; readonly end: number }[];
+  /** The values of a band, row after row; valid until the next call. */
+  read(band: { readonly start: number; readonly end: number }): Promise<Float32Array>;
+}
 
 /** A packed module of the output. */
 export interface PackedModule {

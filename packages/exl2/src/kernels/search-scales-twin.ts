@@ -9,6 +9,25 @@ export function searchScales(group: reference.GroupWeights, nibbles: Uint8Array)
   return reference.searchScales(group, nibbles, bestShares);
 }
 
+/** As the reference, with the kernel. */
+export function chooseMaximum(
+  group: reference.GroupWeights,
+  sample: Pick<reference.SharesWanted, "rows" | "steps">,
+  largest: number,
+): number | undefined {
+  return reference.chooseMaximum(group, sample, largest, bestShares);
+}
+
+/** As the reference, with the kernel. */
+export function chooseShares(
+  group: reference.GroupWeights,
+  steps: Float32Array,
+  maximum: number,
+  nibbles: Uint8Array,
+): void {
+  reference.chooseShares(group, steps, maximum, nibbles, bestShares);
+}
+
 /** The fields of the class `SharedRows` in assembly/search-scales.ts. */
 interface SharedRows {
   readonly values: number;
