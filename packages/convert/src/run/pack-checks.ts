@@ -9,7 +9,7 @@ import type { PlanTensor } from "../plan/plan.ts";
 import type { Comparison } from "./comparison.ts";
 import { comparer } from "./comparison-twin.ts";
 import { firstNonFinite } from "./error-meter-twin.ts";
-import { type Bands, floatRoom } from "./pack-bands.ts";
+import { type Bands, withRooms } from "./pack-bands.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
 /** Names the weight that a codec refuses in rows from `start` on: the codec knows neither the tensor nor its source. */
@@ -67,15 +67,15 @@ export async function compared(
   const measure = comparer();
   const weight = encoder.open(bytes);
   const floats = openWeight(task, weightSource(model));
-  const floatsOf = floatRoom(bands, weight.columns);
-  const decodedOf = floatRoom(bands, weight.columns);
-  for (const { start, end } of bands) {
-    options.signal?.throwIfAborted();
-    const [values, decoded] = [floatsOf(start, end), decodedOf(start, end)];
-    await floats.readRows(start, end, values);
-    weight.dequantize(start, end, decoded);
-    measure.add(values, decoded);
-    refuseNonFinite(model, task, values, decoded, start);
-  }
-  return measure.result();
+  return withRooms(bands, weight.columns, async (floatsOf, decodedOf) => {
+    for (const { start, end } of bands) {
+      options.signal?.throwIfAborted();
+      const [values, decoded] = [floatsOf.of(start, end), decodedOf.of(start, end)];
+      await floats.readRows(start, end, values);
+      weight.dequantize(start, end, decoded);
+      measure.add(values, decoded);
+      refuseNonFinite(model, task, values, decoded, start);
+    }
+    return measure.result();
+  });
 }

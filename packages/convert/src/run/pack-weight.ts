@@ -14,7 +14,7 @@ import { gridsOf, type PlanLinear } from "../plan/way.ts";
 import { comparer } from "./comparison-twin.ts";
 import type { WeightGuide } from "./guides.ts";
 import { addedErrors, type OutputErrorSums } from "./output-error.ts";
-import { bandsOf, floatRoom } from "./pack-bands.ts";
+import { type Bands, type FloatRoom, packingBands, withRooms } from "./pack-bands.ts";
 import { compared, naming, refuseNonFinite } from "./pack-checks.ts";
 import { packedParts, packedWhole } from "./pack-whole.ts";
 import type { PackedWeight } from "./packed-weight.ts";
@@ -41,7 +41,7 @@ export async function packedRoundTrip(
     return encoder.open(await packedParts(model, task, { encoder, floats, guide }, options));
   }
   const bytes = allocateParts(encoder.parts);
-  for (const { start, end } of bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)) {
+  for (const { start, end } of packingBands(task.shape, encoder, options)) {
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await source.readRows(start, end, values);
@@ -77,12 +77,32 @@ export async function packedWeight(
     throw new UsageError("The plan does not say how to pack the weight.", { tensor: task.name });
   if (task.way.kind === "parts") return { bytes: await copiedParts(model, task), measured: undefined };
   const encoder = weightTargetByName(linear.format).encoder(linear.layout);
-  const columns = rowLength(shape);
-  const bands = [...bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)];
+  const { floats } = encoder;
+  if (task.way.kind !== "view" && floats.kind === "whole")
+    return packedWhole(model, task, { encoder, floats, guide }, options);
+  const bands = packingBands(shape, encoder, options);
+  return withRooms(bands, rowLength(shape), (...rooms) =>
+    packedInBands(model, task, { encoder, guide, bands, rooms }, options),
+  );
+}
+
+interface BandPacking {
+  readonly encoder: WeightEncoder;
+  readonly guide: WeightGuide;
+  readonly bands: Bands;
+  /** For the values, and for what they are once they are packed. */
+  readonly rooms: readonly [FloatRoom, FloatRoom];
+}
+
+async function packedInBands(
+  model: Model,
+  task: PlanTensor,
+  { encoder, guide, bands, rooms: [floatsOf, decodedOf] }: BandPacking,
+  options: BandOptions,
+): Promise<PackedWeight> {
+  const { shape } = task;
   const { floats } = encoder;
   const isView = task.way.kind === "view";
-  if (!isView && floats.kind === "whole")
-    return packedWhole(model, task, { encoder, floats, guide }, options);
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const source = openWeight(task, weightSource(model));
@@ -90,15 +110,13 @@ export async function packedWeight(
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && !isView && floats.kind === "view" && floats.storesViewExactly;
   let output: OutputErrorSums | undefined;
-  const floatsOf = floatRoom(bands, columns);
-  const decodedOf = floatRoom(bands, columns);
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
     if (views !== undefined) {
       for (const { start: row, view } of await views.read(start, end)) encoder.fromView(view, row, bytes);
       continue;
     }
-    const values = floatsOf(start, end);
+    const values = floatsOf.of(start, end);
     await source.readRows(start, end, values);
     if (floats.kind === "rows") {
       naming(model, task, values, start, () => floats.pack(values, start, bytes));
@@ -108,7 +126,7 @@ export async function packedWeight(
         guidedView(floats, encoder, values, end - start, here),
       );
       if (inPlace || here.solve !== undefined) {
-        const decoded = valuesOf(view, decodedOf(start, end));
+        const decoded = valuesOf(view, decodedOf.of(start, end));
         if (inPlace) {
           measure.add(values, decoded);
           refuseNonFinite(model, task, values, decoded, start);

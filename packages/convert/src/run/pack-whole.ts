@@ -7,7 +7,7 @@ import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import type { MatrixGuide, WeightGuide } from "./guides.ts";
 import { gatherRows, measuredRows } from "./output-error.ts";
-import { type Bands, bandsOf, floatRoom } from "./pack-bands.ts";
+import { type Bands, packingBands, withRooms } from "./pack-bands.ts";
 import { compared, naming } from "./pack-checks.ts";
 import type { PackedWeight } from "./packed-weight.ts";
 import type { RefusedTask } from "./refuse-non-finite.ts";
@@ -32,17 +32,6 @@ function inTurn<T>(pack: () => Promise<T>): Promise<T> {
   return packed;
 }
 
-/** f32 bytes of a band: three of them are in memory at a time, beside the parts. */
-const BAND_BYTE_LENGTH = 1024 * 1024;
-
-function bandsOfWhole(
-  { shape }: RefusedTask,
-  { encoder }: WholePacking,
-  { bandByteLength }: BandOptions,
-): Bands {
-  return [...bandsOf(shape, encoder.rowMultiple, Math.min(bandByteLength, BAND_BYTE_LENGTH))];
-}
-
 /** Packs one weight, and measures what that changes. */
 export function packedWhole(
   model: Model,
@@ -50,7 +39,9 @@ export function packedWhole(
   packing: WholePacking,
   options: BandOptions,
 ): Promise<PackedWeight> {
-  return inTurn(() => packWhole(model, task, packing, bandsOfWhole(task, packing, options), options));
+  return inTurn(() =>
+    packWhole(model, task, packing, packingBands(task.shape, packing.encoder, options), options),
+  );
 }
 
 /** The parts of one weight alone. */
@@ -60,7 +51,9 @@ export function packedParts(
   packing: WholePacking,
   options: BandOptions,
 ): Promise<Readonly<Record<string, Uint8Array>>> {
-  return inTurn(() => wholeParts(model, task, packing, bandsOfWhole(task, packing, options), options));
+  return inTurn(() =>
+    wholeParts(model, task, packing, packingBands(task.shape, packing.encoder, options), options),
+  );
 }
 
 async function packWhole(
@@ -106,18 +99,19 @@ async function wholeParts(
   const columns = rowLength(task.shape);
   const source = openWeight(task, weightSource(model));
   const given = packGuide(await guide.at(0));
-  const floatsOf = floatRoom(bands, columns);
-  const made = await floats.packRows?.(
-    {
-      bands,
-      async read({ start, end }) {
-        options.signal?.throwIfAborted();
-        const values = floatsOf(start, end);
-        await source.readRows(start, end, values);
-        return values;
+  const made = await withRooms(bands, columns, async (room) =>
+    floats.packRows?.(
+      {
+        bands,
+        async read({ start, end }) {
+          options.signal?.throwIfAborted();
+          const values = room.of(start, end);
+          await source.readRows(start, end, values);
+          return values;
+        },
       },
-    },
-    given,
+      given,
+    ),
   );
   if (made !== undefined) return made;
   options.signal?.throwIfAborted();
