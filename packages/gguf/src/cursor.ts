@@ -30,6 +30,8 @@ export class HeaderCursor {
   nestedArrayCount = 0;
   /** The probable number of merges for each token of the vocabulary: an estimate that saves reads. */
   mergesPerToken = 0;
+  /** Where the metadata end, once they are parsed: lazy values need nothing behind it. */
+  metadataEnd = 0;
   reader: ByteReader;
 
   constructor(bytes: Uint8Array, fileByteLength: number, limits: Limits, path?: string) {

@@ -74,6 +74,7 @@ export function* parseHeader(cursor: HeaderCursor): Parser<GgufFile> {
   cursor.checkCount(tensorCount, 1, "The number of tensors");
   cursor.checkLimit(tensorCount, "tensorCount", "The number of tensors");
   const metadata = yield* parseMetadata(cursor, metadataCount, findings);
+  cursor.metadataEnd = cursor.offset;
   const alignment = alignmentOf(metadata, (message) => new FormatError(message, { path: cursor.path }));
   const entries = yield* parseTensorTable(cursor, tensorCount, findings);
   const dataOffset = aligned(cursor.offset, alignment);

@@ -31,7 +31,7 @@ export async function readGguf(source: ByteSource, options: ReadGgufOptions = {}
   for (;;) {
     const step = parser.next();
     if (step.done === true) {
-      keepHeaderOnly(cursor, step.value.dataOffset);
+      keepMetadataOnly(cursor);
       return step.value;
     }
     const loaded = cursor.window.bytes;
@@ -56,9 +56,8 @@ async function readStart(
   return bytes;
 }
 
-/** Lazy values keep the window in memory, so bytes beyond the header are dropped where that is worth a copy. */
-function keepHeaderOnly(cursor: HeaderCursor, dataOffset: number): void {
-  const { bytes } = cursor.window;
-  if (bytes.byteLength > 1.5 * dataOffset + FIRST_READ_BYTE_LENGTH)
-    cursor.window.bytes = bytes.slice(0, dataOffset);
+/** Lazy values keep the window in memory, so bytes beyond the metadata are dropped where that is worth a copy. */
+function keepMetadataOnly({ window, metadataEnd }: HeaderCursor): void {
+  if (window.bytes.byteLength > 1.5 * metadataEnd + FIRST_READ_BYTE_LENGTH)
+    window.bytes = window.bytes.slice(0, metadataEnd);
 }

@@ -19,6 +19,7 @@ import {
   planSplit,
   readGguf,
   splitName,
+  storedElements,
   swapBlocks,
   tensorTypeById,
   tensorTypeByName,
@@ -376,6 +377,24 @@ describe("readGguf", () => {
     expect(source.reads).toBe(2);
     expect(source.bytes).toBeLessThan(2 * layout.dataOffset);
     expect(source.bytes).toBeLessThan(32e6);
+  });
+
+  it("keeps the bytes of the metadata alone where a table of many tensors follows them", async () => {
+    const few: MetadataValue = { type: "array", elementType: "string", length: 2, value: ["a", "b"] };
+    const { header, byteLength } = layoutGguf({
+      metadata: new Map([["tokenizer.ggml.tokens", few]]),
+      tensors: Array.from({ length: 20_000 }, (_, i) => ({
+        name: `blk.${i}.weight`,
+        shape: [32],
+        encoding: "Q8_0",
+      })),
+    });
+    expect(header.byteLength).toBeGreaterThan(500_000);
+    const { metadata } = await readGguf(sparseSource(header, byteLength));
+    const tokens = metadata.get("tokenizer.ggml.tokens");
+    const stored = tokens?.type === "array" ? storedElements(tokens) : undefined;
+    expect(stored?.bytes.buffer.byteLength).toBeLessThan(200);
+    expect(tokens?.value).toEqual(["a", "b"]);
   });
 
   it("costs a few reads more where the tokens do not predict the rest", async () => {
