@@ -3,7 +3,7 @@ import type { LeftOut } from "@requant/models";
 import type { ModelFile } from "../model/model.ts";
 import { countFidelities, type Fidelity } from "./fidelity.ts";
 import { type NonFinite, placeOf } from "./non-finite.ts";
-import type { Plan, Target } from "./plan.ts";
+import type { Plan, PlanTensor, Target } from "./plan.ts";
 
 /** What `plan` and `convert` print as JSON. */
 export interface PlanReport {
@@ -82,21 +82,28 @@ function reportNumber(value: number): ReportNumber {
   return value > 0 ? "Infinity" : "-Infinity";
 }
 
+/** What a run adds to the lines of tensors; `index` is that of the tensor in the plan. */
+export type MeasuredErrors = (tensor: PlanTensor, index: number) => Partial<ReportTensor>;
+
 /** A plan without the parts only `run` needs. */
-export function planReport(plan: Plan): PlanReport {
+export function planReport(plan: Plan, errorsOf?: MeasuredErrors): PlanReport {
   return {
     source: plan.source,
     target: { ...plan.target, files: plan.files.map(({ name, byteLength }) => ({ name, byteLength })) },
-    tensors: plan.tensors.map(({ name, shape, from, to, fidelity, byteLength, reason, hint }) => ({
-      name,
-      shape,
-      from,
-      to,
-      fidelity,
-      byteLength,
-      ...(reason === undefined ? {} : { reason }),
-      ...(hint === undefined ? {} : { hint }),
-    })),
+    tensors: plan.tensors.map((tensor, index) => {
+      const { name, shape, from, to, fidelity, byteLength, reason, hint } = tensor;
+      return {
+        name,
+        shape,
+        from,
+        to,
+        fidelity,
+        byteLength,
+        ...(reason === undefined ? {} : { reason }),
+        ...(hint === undefined ? {} : { hint }),
+        ...errorsOf?.(tensor, index),
+      };
+    }),
     leftOut: plan.leftOut,
     findings: plan.findings,
     byteLength: plan.byteLength,

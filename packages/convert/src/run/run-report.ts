@@ -6,22 +6,12 @@ export type ConversionReport = PlanReport & { readonly seconds: number };
 
 /** @param started as `performance.now` told it */
 export function reportOf(run: RunState, started: number): ConversionReport {
-  const { plan } = run;
-  const report = planReport(plan);
-  const results = run.tensorResults();
-  return {
-    ...report,
-    tensors: report.tensors.map((tensor, index) => {
-      const planned = plan.tensors[index];
-      const result = planned === undefined ? undefined : results.get(planned);
-      if (result === undefined) return tensor;
-      const { nonFinite, ...errors } = result;
-      return {
-        ...tensor,
-        ...errors,
-        ...(nonFinite === undefined ? {} : { nonFinite: reportNonFinite(nonFinite, tensor.shape) }),
-      };
-    }),
-    seconds: (performance.now() - started) / 1000,
-  };
+  const resultOf = run.tensorResults();
+  const report = planReport(run.plan, (tensor, index) => {
+    const { nonFinite, ...errors } = resultOf(index) ?? {};
+    return nonFinite === undefined
+      ? errors
+      : { ...errors, nonFinite: reportNonFinite(nonFinite, tensor.shape) };
+  });
+  return { ...report, seconds: (performance.now() - started) / 1000 };
 }

@@ -175,21 +175,18 @@ export class RunState {
     for (const { piece } of made) this.report("write", piece);
   }
 
-  /** The measured errors of tensors, where there are any. */
-  tensorResults(): ReadonlyMap<PlanTensor, TensorResult> {
-    const pieces = new Map<number, PieceResult[]>();
+  /** Tells the measured errors of a tensor by its index in the plan, where there are any. */
+  tensorResults(): (index: number) => TensorResult | undefined {
+    // the pieces, not their results, which are made anew for each tensor: they take much more memory
+    const pieces = new Map<number, Piece[]>();
     for (const job of this.work.jobs) {
-      for (const piece of job.pieces) {
-        const result = this.resultOf(piece);
-        if (result !== undefined) addToGroup(pieces, piece.tensor, result);
-      }
+      for (const piece of job.pieces) addToGroup(pieces, piece.tensor, piece);
     }
-    const results = new Map<PlanTensor, TensorResult>();
-    for (const [index, tensor] of this.tensors) {
-      const result = resultOf(tensor, pieces.get(index) ?? []);
-      if (result !== undefined) results.set(tensor, result);
-    }
-    return results;
+    return (index) => {
+      const tensor = this.tensors.get(index);
+      const own = pieces.get(index)?.flatMap((piece) => this.resultOf(piece) ?? []);
+      return tensor === undefined ? undefined : resultOf(tensor, own ?? []);
+    };
   }
 
   private async startPool(output: RunOutput): Promise<Pool> {
