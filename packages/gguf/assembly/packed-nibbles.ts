@@ -2,9 +2,11 @@
  * Q4_0 and Q5_0 blocks from 4-bit codes as GPTQ and AWQ pack them, without a byte for each code in between. The blocks
  * equal those of grid-blocks.ts for the same weight. Scales are f16, zero points 0 to 15; for Q4_0 all are 8.
  *
- * Memory takes most of the time: rows of words and rows of blocks are pages apart. Processors prefetch long runs of a few
- * rows. So the words of a tile are first copied together, in runs as long as the caller's number of rows makes them; then
- * the blocks of a few rows are written at a time, from the first of the tile to the last.
+ * Memory takes most of the time: lines of words and rows of blocks are pages apart. A processor prefetches within a page,
+ * for several pages at once. So the words of a tile are first copied together, eight lines at a time, in runs as long as
+ * the caller's number of rows makes them; then the blocks of a few rows are written at a time, from the first of the tile
+ * to the last. The copy is in strips, one for the rows whose blocks are made together: a strip is read from its start to
+ * its end.
  */
 
 /**
@@ -74,19 +76,21 @@ function storeBlock(first: v128, second: v128, low: v128, reflectedZero: usize, 
   v128.store(out, v128.or(v128.and(i16x8.shr_u(a, 3), low), v128.andnot(i8x16.add(b, b), low)), 6);
 }
 
-/** Four rows of a block of 32 columns. A word holds eight columns of a row, lowest first; the next row's follows it. */
+/** Four rows of a block of 32 columns, from 64 bytes. A word holds eight columns of a row, lowest first; the next row's follows it. */
 // @ts-ignore: decorator
 @inline
-function fourRows(words: usize, wordStep: usize, low: v128, zeros: usize, scales: usize, out: usize, outStep: usize, packing: i32): void {
+function fourRows(words: usize, low: v128, zeros: usize, scales: usize, out: usize, outStep: usize, packing: i32): void {
   const w0 = v128.load(words);
-  const w1 = v128.load(words + wordStep);
-  const w2 = v128.load(words + 2 * wordStep);
-  const w3 = v128.load(words + 3 * wordStep);
-  // columns j and j + 16 in a byte
-  const evenA = v128.or(v128.and(w0, low), i16x8.shl(v128.and(w2, low), 4));
-  const oddA = v128.or(v128.and(i16x8.shr_u(w0, 4), low), v128.andnot(w2, low));
-  const evenB = v128.or(v128.and(w1, low), i16x8.shl(v128.and(w3, low), 4));
-  const oddB = v128.or(v128.and(i16x8.shr_u(w1, 4), low), v128.andnot(w3, low));
+  const w1 = v128.load(words, 16);
+  const w2 = v128.load(words, 32);
+  const w3 = v128.load(words, 48);
+  // columns j and j + 16 in a byte: upper nibbles of the first words change places with lower nibbles of the others
+  const a = v128.and(v128.xor(i16x8.shr_u(w0, 4), w2), low);
+  const b = v128.and(v128.xor(i16x8.shr_u(w1, 4), w3), low);
+  const evenA = v128.xor(w0, i16x8.shl(a, 4));
+  const oddA = v128.xor(w2, a);
+  const evenB = v128.xor(w1, i16x8.shl(b, 4));
+  const oddB = v128.xor(w3, b);
   const a01 = v128.shuffle<u8>(evenA, oddA, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const a23 = v128.shuffle<u8>(evenA, oddA, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   const b01 = v128.shuffle<u8>(evenB, oddB, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -107,55 +111,89 @@ function storeBytes(pairs: v128, low: v128, reflectedZero: usize, d: u32, out: u
   } else storeBlock(i16x8.shl(pairs, 4), pairs, low, reflectedZero, d, out, packing);
 }
 
-/** Copies `count` runs of words together; `runLength` is a multiple of 16 bytes. */
-// @ts-ignore: decorator
-@inline
-function stageWords(words: usize, wordStep: usize, count: usize, runLength: usize, to: usize): void {
-  for (; count > 0; count--, words += wordStep) {
-    for (let from = words, end = words + runLength; from < end; from += 16, to += 16) v128.store(to, v128.load(from));
-  }
-}
+/** Bytes between strips, so that not all of them compete for the same lines of the cache. */
+const GAP: usize = 64;
 
 /** Rows whose blocks are written together. */
-const STRIP = 16;
+const ROWS: usize = 16;
+
+/** Copies four lines of words, 16 bytes of each in turn. */
+// @ts-ignore: decorator
+@inline
+function copyFour(words: usize, wordStep: usize, to: usize): void {
+  v128.store(to, v128.load(words));
+  v128.store(to, v128.load(words + wordStep), 16);
+  v128.store(to, v128.load(words + 2 * wordStep), 32);
+  v128.store(to, v128.load(words + 3 * wordStep), 48);
+}
+
+/** To a strip for each four rows, 64 bytes for each block. `runLength` is a multiple of 16 bytes. */
+// @ts-ignore: decorator
+@inline
+function stageColumns(words: usize, wordStep: usize, blocks: usize, runLength: usize, stage: usize, stripStep: usize): void {
+  const lines = stage + 64 * blocks;
+  for (; stage + 64 < lines; stage += 128, words += 8 * wordStep) {
+    for (let from = words, end = words + runLength, to = stage; from < end; from += 16, to += stripStep) {
+      copyFour(from, wordStep, to);
+      copyFour(from + 4 * wordStep, wordStep, to + 64);
+    }
+  }
+  if (stage == lines) return;
+  for (let from = words, end = words + runLength, to = stage; from < end; from += 16, to += stripStep) {
+    copyFour(from, wordStep, to);
+  }
+}
 
 /** `rows` is a multiple of four. */
 // @ts-ignore: decorator
 @inline
 function columnsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): void {
-  const rows = nibbles.rows;
+  const rows = <usize>nibbles.rows;
   const scaleStep = nibbles.scaleStep;
   const zeroStep = nibbles.zeroStep;
   const outStep = nibbles.outStep;
+  const wordStep = nibbles.wordStep;
   const stage = nibbles.stage;
   const low = v128.load(constants);
-  const run = 4 * <usize>rows;
-  const most = nibbles.stageByteLength / <i32>(4 * run);
+  const most = blocksOfTile(nibbles, GAP * (rows >> 2), 16 * rows);
   let words = nibbles.words;
   let groups = nibbles.groups;
   let out = nibbles.out;
-  for (let left = nibbles.blocks; left > 0; left -= most) {
-    const blocks = <usize>min(left, most);
-    stageWords(words, nibbles.wordStep, 4 * blocks, run, stage);
-    words += 4 * blocks * nibbles.wordStep;
-    for (let row = 0; row < rows; row += STRIP) {
-      const own = 16 * <usize>(min(STRIP, rows - row) >> 2);
-      const scales = nibbles.scales + 2 * <usize>row;
-      const zeros = nibbles.zeros + <usize>row;
-      let strip = stage + 4 * <usize>row;
-      let block = out + outStep * <usize>row;
-      for (let group = groups, end = groups + 4 * blocks; group < end; group += 4, strip += 4 * run, block += byteLength) {
+  for (let left = <usize>nibbles.blocks; left > 0; ) {
+    const blocks = min(left, most);
+    const stripStep = 64 * blocks + GAP;
+    stageColumns(words, wordStep, blocks, 4 * rows, stage, stripStep);
+    words += 4 * blocks * wordStep;
+    for (let row: usize = 0; row < rows; row += ROWS) {
+      const strips = min(ROWS, rows - row) >> 2;
+      const scales = nibbles.scales + 2 * row;
+      const zeros = nibbles.zeros + row;
+      let strip = stage + (row >> 2) * stripStep;
+      let block = out + outStep * row;
+      for (let group = groups, end = groups + 4 * blocks; group < end; group += 4, strip += 64, block += byteLength) {
         let d = scales + scaleStep * <usize>load<u32>(group);
         let zero = zeros + zeroStep * <usize>load<u32>(group);
         let to = block;
-        for (let from = strip; from < strip + own; from += 16, d += 8, zero += 4, to += 4 * outStep) {
-          fourRows(from, run, low, zero, d, to, outStep, packing);
+        let from = strip;
+        for (let i = strips; i > 0; i--, from += stripStep, d += 8, zero += 4, to += 4 * outStep) {
+          fourRows(from, low, zero, d, to, outStep, packing);
         }
       }
     }
     groups += 4 * blocks;
     out += blocks * byteLength;
+    left -= blocks;
   }
+}
+
+/** Blocks of each row in a tile: tiles of one size as far as possible. */
+// @ts-ignore: decorator
+@inline
+function blocksOfTile(nibbles: NibbleTile, spare: usize, bytesPerBlock: usize): usize {
+  const blocks = <usize>nibbles.blocks;
+  const most = (<usize>nibbles.stageByteLength - spare) / bytesPerBlock;
+  const tiles = (blocks + most - 1) / most;
+  return (blocks + tiles - 1) / tiles;
 }
 
 /** The words hold eight columns each; the word of the next eight is `wordStep` bytes further. */
@@ -167,15 +205,13 @@ export function nibbleColumnsToQ5_0(nibbles: NibbleTile): void {
   columnsToBlocks(nibbles, Q5_0, 22);
 }
 
-/** Blocks of a row that are written one after the other. Blocks of 32 rows in turn would be on more pages than a processor has at hand. */
-const BATCH: usize = 16;
-/** Of each block: bytes of 32 columns by fours of the rows' bytes, 128 bytes for each word, four words. */
-const tile = memory.data(8192, 16);
-
-/** Four columns of 16 bytes of words: the four bytes of each place in a word stand together, words `step` bytes apart. */
+/**
+ * Four columns of 16 bytes of words: the four bytes of each place in a word stand together, `wordStep` bytes from column to
+ * column; the bytes of a word go to a strip of its own.
+ */
 // @ts-ignore: decorator
 @inline
-function gather(words: usize, wordStep: usize, to: usize): void {
+function gather(words: usize, wordStep: usize, to: usize, stripStep: usize): void {
   const a = v128.load(words);
   const b = v128.load(words + wordStep);
   const c = v128.load(words + 2 * wordStep);
@@ -185,12 +221,12 @@ function gather(words: usize, wordStep: usize, to: usize): void {
   const cdLow = v128.shuffle<u8>(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const cdHigh = v128.shuffle<u8>(c, d, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   v128.store(to, v128.shuffle<u16>(abLow, cdLow, 0, 8, 1, 9, 2, 10, 3, 11));
-  v128.store(to, v128.shuffle<u16>(abLow, cdLow, 4, 12, 5, 13, 6, 14, 7, 15), 128);
-  v128.store(to, v128.shuffle<u16>(abHigh, cdHigh, 0, 8, 1, 9, 2, 10, 3, 11), 256);
-  v128.store(to, v128.shuffle<u16>(abHigh, cdHigh, 4, 12, 5, 13, 6, 14, 7, 15), 384);
+  v128.store(to + stripStep, v128.shuffle<u16>(abLow, cdLow, 4, 12, 5, 13, 6, 14, 7, 15));
+  v128.store(to + 2 * stripStep, v128.shuffle<u16>(abHigh, cdHigh, 0, 8, 1, 9, 2, 10, 3, 11));
+  v128.store(to + 3 * stripStep, v128.shuffle<u16>(abHigh, cdHigh, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
-/** One word of 32 columns, as `gather` left it: a block of each of eight rows. */
+/** One word of 32 columns, as `gather` left it in 128 bytes: a block of each of eight rows. */
 // @ts-ignore: decorator
 @inline
 function eightRows(at: usize, low: v128, zeros: usize, scales: usize, out: usize, outStep: usize, packing: i32): void {
@@ -240,49 +276,42 @@ function eightRows(at: usize, low: v128, zeros: usize, scales: usize, out: usize
 // @ts-ignore: decorator
 @inline
 function rowsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): void {
-  const rows = nibbles.rows;
+  const rows = <usize>nibbles.rows;
   const scaleStep = nibbles.scaleStep;
   const zeroStep = nibbles.zeroStep;
   const outStep = nibbles.outStep;
+  const wordStep = nibbles.wordStep;
   const stage = nibbles.stage;
   const low = v128.load(constants);
-  const run = <usize>rows >> 1;
-  const most = nibbles.stageByteLength / <i32>(32 * run);
+  const most = blocksOfTile(nibbles, GAP * (rows >> 3), 16 * rows);
   let words = nibbles.words;
   let groups = nibbles.groups;
   let out = nibbles.out;
-  for (let left = nibbles.blocks; left > 0; left -= most) {
-    const blocks = <usize>min(left, most);
-    stageWords(words, nibbles.wordStep, 32 * blocks, run, stage);
-    words += 32 * blocks * nibbles.wordStep;
-    for (let row = 0; row < rows; row += 32) {
-      const scales = nibbles.scales + 2 * <usize>row;
-      const zeros = nibbles.zeros + <usize>row;
-      let column = stage + (<usize>row >> 1);
-      let block = out + outStep * <usize>row;
-      let group = groups;
-      for (let left = blocks; left > 0; ) {
-        const count = min(left, BATCH);
-        const tileEnd = tile + 512 * count;
-        for (let own = tile; own < tileEnd; own += 512) {
-          for (let at = own; at < own + 128; at += 16, column += 4 * run) gather(column, run, at);
-        }
-        for (let word: usize = 0; word < 4; word++) {
-          let to = block + 8 * outStep * word;
-          let span = group;
-          for (let own = tile; own < tileEnd; own += 512, span += 4, to += byteLength) {
-            const at = <usize>load<u32>(span);
-            const d = scales + scaleStep * at + 16 * word;
-            eightRows(own + 128 * word, low, zeros + zeroStep * at + 8 * word, d, to, outStep, packing);
-          }
-        }
-        group += 4 * count;
-        block += byteLength * count;
-        left -= count;
+  for (let left = <usize>nibbles.blocks; left > 0; ) {
+    const blocks = min(left, most);
+    const stripStep = 128 * blocks + GAP;
+    const lines = stage + 128 * blocks;
+    for (let line = stage; line < lines; line += 32, words += 8 * wordStep) {
+      let to = line;
+      for (let from = words, end = words + (rows >> 1); from < end; from += 16, to += 4 * stripStep) {
+        gather(from, wordStep, to, stripStep);
+        gather(from + 4 * wordStep, wordStep, to + 16, stripStep);
+      }
+    }
+    let strip = stage;
+    for (let row: usize = 0; row < rows; row += 8, strip += stripStep) {
+      const scales = nibbles.scales + 2 * row;
+      const zeros = nibbles.zeros + row;
+      let from = strip;
+      let to = out + outStep * row;
+      for (let group = groups, end = groups + 4 * blocks; group < end; group += 4, from += 128, to += byteLength) {
+        const at = <usize>load<u32>(group);
+        eightRows(from, low, zeros + zeroStep * at, scales + scaleStep * at, to, outStep, packing);
       }
     }
     groups += 4 * blocks;
     out += blocks * byteLength;
+    left -= blocks;
   }
 }
 

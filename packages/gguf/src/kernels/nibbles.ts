@@ -71,7 +71,7 @@ const placeNibbleTile = /* @__PURE__ */ descriptor(
  */
 const ROWS = {
   columns: { start: 1, count: 4, most: 256 },
-  rows: { start: 8, count: 32, most: 512 },
+  rows: { start: 8, count: 32, most: 384 },
 } as const;
 
 /** Bytes behind the zero points that `reflectZeros` may change. */
@@ -108,9 +108,10 @@ export function nibblesToBlocks(
   if (start >= end) return nothing;
   const groupCount = nibbles.scales.length / rows;
   const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
+  const parameterRows = Math.floor((TILE_BYTE_LENGTH - SPARE) / (3 * groupCount));
   const fitting = Math.min(
     most,
-    Math.floor((TILE_BYTE_LENGTH - SPARE) / (3 * groupCount)),
+    parameterRows,
     outAddress === undefined ? Math.floor(TILE_BYTE_LENGTH / rowByteLength) : most,
   );
   const step = fitting - (fitting % countMultiple);
@@ -118,22 +119,26 @@ export function nibblesToBlocks(
   if (spans === undefined || step === 0) return nothing;
   const isByColumns = along === "columns";
   const wordStep = isByColumns ? 4 * rows : rows / 2;
+  const band = { rows, groupCount, needsZeros: type.name !== "Q4_0" };
+  const groups = placeList(spans);
+  let parameters: RowParameters | undefined;
   for (let row = start; row < end; row += step) {
     const count = Math.min(step, end - row);
-    const from = words + (isByColumns ? 4 * row : row / 2);
+    if (parameters === undefined || row + count > parameters.end) {
+      parameters = placeParameters(nibbles, band, row, Math.min(end, row + parameterRows));
+    }
+    const { scales, zeros } = parameters;
     const to = (row - rowStart) * rowByteLength;
     const outAt = outAddress === undefined ? tileOffset(1) : outAddress + to;
-    const scales = placeScales(nibbles, rows, row, count, groupCount);
-    const zeros = type.name === "Q4_0" ? NO_ZEROS : placeZeros(nibbles, rows, row, count, groupCount);
     const tile = {
-      words: from,
+      words: words + (isByColumns ? 4 * row : row / 2),
       wordStep,
       rows: count,
       blocks: columns / SPAN,
-      groups: placeList(spans),
-      scales: scales.address,
+      groups,
+      scales: scales.address + 2 * (row - parameters.start),
       scaleStep: scales.step,
-      zeros: zeros.address,
+      zeros: zeros.address + row - parameters.start,
       zeroStep: zeros.step,
       out: outAt,
       outStep: rowByteLength,
@@ -161,18 +166,39 @@ interface Placed {
 
 const NO_ZEROS: Placed = { address: 0, step: 0 };
 
+/** Where the parameters of the rows `[start, end)` are. */
+interface RowParameters extends RowRange {
+  readonly scales: Placed;
+  readonly zeros: Placed;
+}
+
+/** What does not change from row to row. */
+interface Band {
+  /** Rows of the weight. */
+  readonly rows: number;
+  readonly groupCount: number;
+  readonly needsZeros: boolean;
+}
+
+/** For more rows than the kernels take at a time: each group costs a copy. */
+function placeParameters(nibbles: PackedNibbles, band: Band, start: number, end: number): RowParameters {
+  const scales = placeScales(nibbles, band, start, end);
+  const zeros = band.needsZeros ? placeZeros(nibbles, band, start, end) : NO_ZEROS;
+  return { start, end, scales, zeros };
+}
+
 function placeScales(
   { scales }: PackedNibbles,
-  rows: number,
-  row: number,
-  count: number,
-  groupCount: number,
+  { rows, groupCount }: Band,
+  start: number,
+  end: number,
 ): Placed {
   const inside = kernelAddress(scales);
-  if (inside !== undefined) return { address: inside + 2 * row, step: 2 * rows };
+  if (inside !== undefined) return { address: inside + 2 * start, step: 2 * rows };
+  const count = end - start;
   const address = tileOffset(2);
   const placed = new Uint16Array(kernelMemory().buffer, address, groupCount * count);
-  for (let group = 0, from = row; group < groupCount; group++, from += rows) {
+  for (let group = 0, from = start; group < groupCount; group++, from += rows) {
     placed.set(scales.subarray(from, from + count), group * count);
   }
   return { address, step: 2 * count };
@@ -180,21 +206,20 @@ function placeScales(
 
 function placeZeros(
   { zeros }: PackedNibbles,
-  rows: number,
-  row: number,
-  count: number,
-  groupCount: number,
+  { rows, groupCount }: Band,
+  start: number,
+  end: number,
 ): Placed {
+  const count = end - start;
   const address = tileOffset(2) + 2 * groupCount * count;
-  if (typeof zeros === "number") {
-    const placed = new Uint8Array(kernelMemory().buffer, address, count).fill(zeros);
-    kernelOf("reflectZeros")?.(address, placed.length);
-    return { address, step: 0 };
-  }
-  const placed = new Uint8Array(kernelMemory().buffer, address, groupCount * count);
-  for (let group = 0, from = row; group < groupCount; group++, from += rows) {
-    placed.set(zeros.subarray(from, from + count), group * count);
+  const isOne = typeof zeros === "number";
+  const placed = new Uint8Array(kernelMemory().buffer, address, isOne ? count : groupCount * count);
+  if (isOne) placed.fill(zeros);
+  else {
+    for (let group = 0, from = start; group < groupCount; group++, from += rows) {
+      placed.set(zeros.subarray(from, from + count), group * count);
+    }
   }
   kernelOf("reflectZeros")?.(address, placed.length);
-  return { address, step: count };
+  return { address, step: isOne ? 0 : count };
 }
