@@ -13,13 +13,8 @@ export { dequantizeIQ4_NL, quantizeIQ4_NL, quantizeWeightedIQ4_NL } from "./iq4_
 export { dequantizeIQ4_XS, quantizeIQ4_XS, quantizeWeightedIQ4_XS } from "./iq4_xs";
 export { dequantizeMXFP4, quantizeMXFP4 } from "./mxfp4";
 export { dequantizeNVFP4, quantizeNVFP4 } from "./nvfp4";
-export {
-  nibbleColumnsToQ4_0,
-  nibbleColumnsToQ5_0,
-  nibbleRowsToQ4_0,
-  nibbleRowsToQ5_0,
-  reflectZeros,
-} from "./packed-nibbles";
+export { nibbleRowsToQ4_0, nibbleRowsToQ5_0 } from "./packed-nibble-rows";
+export { nibbleColumnsToQ4_0, nibbleColumnsToQ5_0, reflectZeros } from "./packed-nibbles";
 export { dequantizeQ1_0, quantizeQ1_0 } from "./q1_0";
 export { dequantizeQ2_0, quantizeQ2_0 } from "./q2_0";
 export { dequantizeQ4_0, quantizeQ4_0, quantizeWeightedQ4_0 } from "./q4_0";
