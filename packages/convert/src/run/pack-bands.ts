@@ -1,21 +1,33 @@
 /** The bands in which a weight is packed, and memory for one of them. */
-import { rowCount } from "@requant/core";
+import { rowCount, type StoreAddress } from "@requant/core";
 import type { WeightEncoder } from "@requant/core/format";
+import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
 import type { BandOptions } from "../model/weight-source.ts";
 
 export type Bands = readonly RowBand[];
 
-/** f32 bytes of a band: several are in memory at a time, beside all parts of the weight. */
+/** f32 bytes of a band of a file on a disk: several are in memory at a time, beside all parts of the weight. */
 const BAND_BYTE_LENGTH = 1024 * 1024;
+
+/** False where reading often, or again, costs requests to a server, or may; or where each reading adds the update of an adapter. */
+export function isReadAtLowCost({ origin, merged }: Pick<Model, "origin" | "merged">): boolean {
+  return merged === undefined && isLocal(origin?.store.address);
+}
+
+function isLocal(address: StoreAddress | undefined): boolean {
+  if (address?.kind === "layers") return address.layers.every(isLocal);
+  return address?.kind === "directory" || address?.kind === "blobs";
+}
 
 /** Bands that begin where the encoder can begin, and end with each matrix of a stack. */
 export function packingBands(
+  model: Model,
   shape: readonly number[],
   { rowMultiple: multiple }: Pick<WeightEncoder, "rowMultiple">,
   { bandByteLength }: BandOptions,
 ): Bands {
-  const byteLength = Math.min(bandByteLength, BAND_BYTE_LENGTH);
+  const byteLength = isReadAtLowCost(model) ? Math.min(bandByteLength, BAND_BYTE_LENGTH) : bandByteLength;
   const count = rowCount(shape);
   const perMatrix = shape.length > 2 ? (shape.at(-2) ?? count) : count;
   const step = perMatrix % multiple === 0 ? perMatrix : count;

@@ -41,7 +41,7 @@ export async function packedRoundTrip(
     return encoder.open(await packedParts(model, task, { encoder, floats, guide }, options));
   }
   const bytes = allocateParts(encoder.parts);
-  for (const { start, end } of packingBands(task.shape, encoder, options)) {
+  for (const { start, end } of packingBands(model, task.shape, encoder, options)) {
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await source.readRows(start, end, values);
@@ -80,7 +80,7 @@ export async function packedWeight(
   const { floats } = encoder;
   if (task.way.kind !== "view" && floats.kind === "whole")
     return packedWhole(model, task, { encoder, floats, guide }, options);
-  const bands = packingBands(shape, encoder, options);
+  const bands = packingBands(model, shape, encoder, options);
   return withRooms(bands, rowLength(shape), (...rooms) =>
     packedInBands(model, task, { encoder, guide, bands, rooms }, options),
   );

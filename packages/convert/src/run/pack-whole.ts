@@ -7,7 +7,7 @@ import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import type { MatrixGuide, WeightGuide } from "./guides.ts";
 import { gatherRows, measuredRows } from "./output-error.ts";
-import { type Bands, packingBands, withRooms } from "./pack-bands.ts";
+import { type Bands, isReadAtLowCost, packingBands, withRooms } from "./pack-bands.ts";
 import { compared, naming } from "./pack-checks.ts";
 import type { PackedWeight } from "./packed-weight.ts";
 import type { RefusedTask } from "./refuse-non-finite.ts";
@@ -40,7 +40,7 @@ export function packedWhole(
   options: BandOptions,
 ): Promise<PackedWeight> {
   return inTurn(() =>
-    packWhole(model, task, packing, packingBands(task.shape, packing.encoder, options), options),
+    packWhole(model, task, packing, packingBands(model, task.shape, packing.encoder, options), options),
   );
 }
 
@@ -52,7 +52,7 @@ export function packedParts(
   options: BandOptions,
 ): Promise<Readonly<Record<string, Uint8Array>>> {
   return inTurn(() =>
-    wholeParts(model, task, packing, packingBands(task.shape, packing.encoder, options), options),
+    wholeParts(model, task, packing, packingBands(model, task.shape, packing.encoder, options), options),
   );
 }
 
@@ -87,7 +87,7 @@ function packGuide({ importance, solve }: MatrixGuide): PackGuide {
   return { importance, statistics: solve?.statistics };
 }
 
-/** The parts of one weight: from bands of its rows where the format can, else from all of them. */
+/** The parts of one weight: from bands of its rows where the format can and reading again is cheap, else from all of them. */
 async function wholeParts(
   model: Model,
   task: RefusedTask,
@@ -99,8 +99,9 @@ async function wholeParts(
   const columns = rowLength(task.shape);
   const source = openWeight(task, weightSource(model));
   const given = packGuide(await guide.at(0));
+  const packRows = isReadAtLowCost(model) ? floats.packRows : undefined;
   const made = await withRooms(bands, columns, async (room) =>
-    floats.packRows?.(
+    packRows?.(
       {
         bands,
         async read({ start, end }) {
