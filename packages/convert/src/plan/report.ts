@@ -83,10 +83,15 @@ function reportNumber(value: number): ReportNumber {
 }
 
 /** What a run adds to the lines of tensors; `index` is that of the tensor in the plan. */
-export type MeasuredErrors = (tensor: PlanTensor, index: number) => Partial<ReportTensor>;
+type MeasuredErrors = (tensor: PlanTensor, index: number) => Partial<ReportTensor>;
 
 /** A plan without the parts only `run` needs. */
-export function planReport(plan: Plan, errorsOf?: MeasuredErrors): PlanReport {
+export function planReport(plan: Plan): PlanReport {
+  return reportWith(plan, () => ({}));
+}
+
+/** The same with what a run measured. */
+export function reportWith(plan: Plan, errorsOf: MeasuredErrors): PlanReport {
   return {
     source: plan.source,
     target: { ...plan.target, files: plan.files.map(({ name, byteLength }) => ({ name, byteLength })) },
@@ -101,7 +106,7 @@ export function planReport(plan: Plan, errorsOf?: MeasuredErrors): PlanReport {
         byteLength,
         ...(reason === undefined ? {} : { reason }),
         ...(hint === undefined ? {} : { hint }),
-        ...errorsOf?.(tensor, index),
+        ...errorsOf(tensor, index),
       };
     }),
     leftOut: plan.leftOut,

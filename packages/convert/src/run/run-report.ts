@@ -1,4 +1,4 @@
-import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts";
+import { type PlanReport, reportNonFinite, reportWith } from "../plan/report.ts";
 import type { RunState } from "./run-state.ts";
 
 /** What was done: the plan's report with the measured errors and the time. */
@@ -7,7 +7,7 @@ export type ConversionReport = PlanReport & { readonly seconds: number };
 /** @param started as `performance.now` told it */
 export function reportOf(run: RunState, started: number): ConversionReport {
   const resultOf = run.tensorResults();
-  const report = planReport(run.plan, (tensor, index) => {
+  const report = reportWith(run.plan, (tensor, index) => {
     const { nonFinite, ...errors } = resultOf(index) ?? {};
     return nonFinite === undefined
       ? errors
