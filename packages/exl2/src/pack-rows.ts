@@ -36,7 +36,7 @@ export async function packExl2Rows(
 ): Promise<Record<string, Uint8Array> | undefined> {
   const { rows, columns, importance, source } = weight;
   // what `pack` refuses in words
-  if (columns % 32 !== 0 || (importance ?? { length: columns }).length !== columns) return undefined;
+  if (columns % 32 !== 0 || (importance !== undefined && importance.length !== columns)) return undefined;
   const ordered = await orderOf(weight, recipe);
   const sizes = recipeGroups(recipe, columns);
   const maximums = await maximumsOf(weight, ordered, sizes);

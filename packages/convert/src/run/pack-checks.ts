@@ -1,6 +1,6 @@
 /** What is checked while a weight is packed: that each value is finite, and how much the values change. */
 import { ConversionError, rowLength } from "@requant/core";
-import type { WeightEncoder } from "@requant/core/format";
+import type { PartBytes, WeightEncoder } from "@requant/core/format";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
@@ -9,7 +9,7 @@ import type { PlanTensor } from "../plan/plan.ts";
 import type { Comparison } from "./comparison.ts";
 import { comparer } from "./comparison-twin.ts";
 import { firstNonFinite } from "./error-meter-twin.ts";
-import { type Bands, withRooms } from "./pack-bands.ts";
+import { packingBands, withRooms } from "./pack-bands.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
 /** Names the weight that a codec refuses in rows from `start` on: the codec knows neither the tensor nor its source. */
@@ -60,10 +60,10 @@ export async function compared(
   model: Model,
   task: PlanTensor,
   encoder: WeightEncoder,
-  bytes: Record<string, Uint8Array>,
-  bands: Bands,
+  bytes: PartBytes,
   options: BandOptions,
 ): Promise<Comparison> {
+  const bands = packingBands(model, task.shape, encoder, options);
   const measure = comparer();
   const weight = encoder.open(bytes);
   const floats = openWeight(task, weightSource(model));

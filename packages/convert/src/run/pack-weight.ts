@@ -64,7 +64,7 @@ function matrixAt(shape: readonly number[], row: number): number {
 
 /**
  * Packs one weight. Memory: the parts of the weight and one band of rows; for a format that reads all rows before it
- * chooses a scale, the whole weight as f32, unless it can read them several times.
+ * chooses a scale, the whole weight as f32, unless it can read them several times (see `packRows`).
  */
 export async function packedWeight(
   model: Model,
@@ -140,7 +140,7 @@ async function packedInBands(
   }
   if (measure === undefined) return { bytes, measured: undefined };
   if (inPlace) return { bytes, measured: measure.result(), output };
-  return { bytes, measured: await compared(model, task, encoder, bytes, bands, options), output };
+  return { bytes, measured: await compared(model, task, encoder, bytes, options), output };
 }
 
 /** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */

@@ -5,9 +5,10 @@ import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import type { PlanTensor } from "../plan/plan.ts";
+import type { Comparison } from "./comparison.ts";
 import type { MatrixGuide, WeightGuide } from "./guides.ts";
 import { gatherRows, measuredRows } from "./output-error.ts";
-import { type Bands, isReadAtLowCost, packingBands, withRooms } from "./pack-bands.ts";
+import { isReadAtLowCost, packingBands, withRooms } from "./pack-bands.ts";
 import { compared, naming } from "./pack-checks.ts";
 import type { PackedWeight } from "./packed-weight.ts";
 import type { RefusedTask } from "./refuse-non-finite.ts";
@@ -33,75 +34,61 @@ function inTurn<T>(pack: () => Promise<T>): Promise<T> {
 }
 
 /** Packs one weight, and measures what that changes. */
-export function packedWhole(
-  model: Model,
-  task: PlanTensor,
-  packing: WholePacking,
-  options: BandOptions,
-): Promise<PackedWeight> {
-  return inTurn(() =>
-    packWhole(model, task, packing, packingBands(model, task.shape, packing.encoder, options), options),
-  );
+export function packedWhole(...given: PackingTask<PlanTensor>): Promise<PackedWeight> {
+  return inTurn(() => packWhole(...given));
 }
 
 /** The parts of one weight alone. */
-export function packedParts(
-  model: Model,
-  task: RefusedTask,
-  packing: WholePacking,
-  options: BandOptions,
-): Promise<Readonly<Record<string, Uint8Array>>> {
-  return inTurn(() =>
-    wholeParts(model, task, packing, packingBands(model, task.shape, packing.encoder, options), options),
-  );
+export function packedParts(...given: PackingTask): Promise<Parts> {
+  return inTurn(async () => {
+    const guide = await given[2].guide.at(0);
+    return (await fromBands(guide, ...given)) ?? (await fromAll(guide, ...given)).bytes;
+  });
 }
 
-async function packWhole(
+type Parts = Readonly<Record<string, Uint8Array>>;
+
+type PackingTask<T extends RefusedTask = RefusedTask> = readonly [
   model: Model,
-  task: PlanTensor,
+  task: T,
   packing: WholePacking,
-  bands: Bands,
   options: BandOptions,
-): Promise<PackedWeight> {
-  const { encoder, floats, guide } = packing;
-  const rows = rowCount(task.shape);
-  const columns = rowLength(task.shape);
+];
+
+async function packWhole(...given: PackingTask<PlanTensor>): Promise<PackedWeight> {
+  const [model, task, { encoder, floats, guide }, options] = given;
+  const measure = (parts: Parts): Promise<Comparison> => compared(model, task, encoder, parts, options);
   const here = await guide.at(0);
-  const bytes = { ...(await wholeParts(model, task, packing, bands, options)) };
-  const measured = await compared(model, task, encoder, bytes, bands, options);
-  if (here.solve === undefined) return { bytes, measured };
-  const values = wholeRoom.subarray(0, rows * columns);
+  const made = await fromBands(here, ...given);
+  if (made !== undefined) return { bytes: { ...made }, measured: await measure(made) };
+  const { bytes, values } = await fromAll(here, ...given);
+  const measured = await measure(bytes);
+  if (here.solve === undefined) return { bytes: { ...bytes }, measured };
+  const { shape } = task;
+  const rows = rowCount(shape);
   const solved = decodedRows(encoder.open(bytes), rows);
-  const output = solvedErrors(
-    { values, solved, band: { start: 0, end: rows }, shape: task.shape },
-    here,
-    () => {
-      const rounded = decodedRows(encoder.open(floats.pack(values)), rows);
-      return gatherRows(rounded, measuredRows(0, rows, rows), columns);
-    },
-  );
-  return { bytes, measured, output };
+  const output = solvedErrors({ values, solved, band: { start: 0, end: rows }, shape }, here, () => {
+    const rounded = decodedRows(encoder.open(floats.pack(values)), rows);
+    return gatherRows(rounded, measuredRows(0, rows, rows), rowLength(shape));
+  });
+  return { bytes: { ...bytes }, measured, output };
 }
 
 function packGuide({ importance, solve }: MatrixGuide): PackGuide {
   return { importance, statistics: solve?.statistics };
 }
 
-/** The parts of one weight: from bands of its rows where the format can and reading again is cheap, else from all of them. */
-async function wholeParts(
-  model: Model,
-  task: RefusedTask,
-  { floats, guide }: WholePacking,
-  bands: Bands,
-  options: BandOptions,
-): Promise<Readonly<Record<string, Uint8Array>>> {
-  const rows = rowCount(task.shape);
-  const columns = rowLength(task.shape);
+/** The parts from bands of rows; undefined where the format needs all values, or where reading them again costs much. */
+async function fromBands(
+  guide: MatrixGuide,
+  ...[model, task, { encoder, floats }, options]: PackingTask
+): Promise<Parts | undefined> {
+  // errors of a solved weight are measured on all values
+  if (floats.packRows === undefined || guide.solve !== undefined || !isReadAtLowCost(model)) return undefined;
+  const bands = packingBands(model, task.shape, encoder, options);
   const source = openWeight(task, weightSource(model));
-  const given = packGuide(await guide.at(0));
-  const packRows = isReadAtLowCost(model) ? floats.packRows : undefined;
-  const made = await withRooms(bands, columns, async (room) =>
-    packRows?.(
+  return withRooms(bands, rowLength(task.shape), async (room) =>
+    floats.packRows?.(
       {
         bands,
         async read({ start, end }) {
@@ -111,15 +98,23 @@ async function wholeParts(
           return values;
         },
       },
-      given,
+      packGuide(guide),
     ),
   );
-  if (made !== undefined) return made;
-  options.signal?.throwIfAborted();
-  if (wholeRoom.length < rows * columns) wholeRoom = new Float32Array(rows * columns);
-  const values = wholeRoom.subarray(0, rows * columns);
-  await source.readRows(0, rows, values);
-  return naming(model, task, values, 0, () => floats.pack(values, given));
+}
+
+/** The parts from all values, which stay in memory until the next weight is packed. */
+async function fromAll(
+  guide: MatrixGuide,
+  ...[model, task, { floats }, { signal }]: PackingTask
+): Promise<{ readonly bytes: Parts; readonly values: Float32Array }> {
+  signal?.throwIfAborted();
+  const rows = rowCount(task.shape);
+  const length = rows * rowLength(task.shape);
+  if (wholeRoom.length < length) wholeRoom = new Float32Array(length);
+  const values = wholeRoom.subarray(0, length);
+  await openWeight(task, weightSource(model)).readRows(0, rows, values);
+  return { bytes: naming(model, task, values, 0, () => floats.pack(values, packGuide(guide))), values };
 }
 
 function decodedRows(weight: OpenedWeight, rows: number): Float32Array {
