@@ -27,7 +27,7 @@ export async function compareValues(
 ): Promise<Comparison> {
   const both = pairOf(a, b, options);
   const comparison = comparer();
-  if (await areSame(both)) return { ...comparison.result(), count: both.count };
+  if (await areSame(a, both)) return { ...comparison.result(), count: a.count };
   for (const band of a.bands) {
     await both.read(band);
     for (const rows of a.steps(band)) {
@@ -40,8 +40,6 @@ export async function compareValues(
 
 /** Two weights, read band by band. */
 interface Pair {
-  readonly a: WeightBands;
-  readonly count: number;
   /** Reads a band of both, unless it is the one that was read last. */
   read(band: RowBand): Promise<void>;
   /** The values of some rows of the band; one side only where both are stored alike. */
@@ -51,8 +49,6 @@ interface Pair {
 function pairOf(a: WeightBands, b: WeightBands, { halves, signal }: CompareOptions): Pair {
   let start: number | undefined;
   return {
-    a,
-    count: a.count,
     async read(band) {
       signal?.throwIfAborted();
       if (band.start === start) return;
@@ -70,10 +66,10 @@ function pairOf(a: WeightBands, b: WeightBands, { halves, signal }: CompareOptio
 }
 
 /** Whether all values are the same, to the bit, and finite. Ends with the first ones that are not. */
-async function areSame({ a, read, values }: Pair): Promise<boolean> {
-  for (const band of a.bands) {
+async function areSame({ bands, steps }: WeightBands, { read, values }: Pair): Promise<boolean> {
+  for (const band of bands) {
     await read(band);
-    for (const rows of a.steps(band)) {
+    for (const rows of steps(band)) {
       const { one, other } = values(rows);
       if (other !== undefined && !sameBytes(bytesOf(one), bytesOf(other))) return false;
       if (firstNonFinite(one) < one.length) return false;

@@ -1,4 +1,5 @@
 /** What is known of the pieces of one file. */
+import { hexOf } from "./checksum.ts";
 import type { PieceResult } from "./pieces.ts";
 
 /** The noise, the largest error and the signal. */
@@ -41,16 +42,12 @@ export class PieceResults {
     const [noise = 0, maxAbsError = 0, signal = 0] = this.sums.subarray(SUMS * index, SUMS * (index + 1));
     const { nonFinite, output } = this.others.get(index) ?? {};
     return {
-      checksum: this.half(HALVES * index) + this.half(HALVES * index + 1),
+      checksum: hexOf(this.checksums[HALVES * index] ?? 0, this.checksums[HALVES * index + 1] ?? 0),
       noise,
       maxAbsError,
       signal,
       ...(nonFinite === undefined ? {} : { nonFinite }),
       ...(output === undefined ? {} : { output }),
     };
-  }
-
-  private half(at: number): string {
-    return (this.checksums[at] ?? 0).toString(16).padStart(8, "0");
   }
 }

@@ -44,6 +44,8 @@ export class RunState {
   readonly work: Work;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly tensors: Map<number, PlanTensor> = new Map();
+  /** Pieces in each file, up to the last one that this run makes. */
+  readonly pieceCounts: readonly number[];
   /** By file. */
   private readonly results: readonly PieceResults[];
   private readonly total: number;
@@ -61,16 +63,8 @@ export class RunState {
     refuseMissingStatistics(tasks, options);
     this.importance = importanceOf(tasks, options);
     this.total = work.jobs.reduce((sum, { pieces }) => sum + byteLengthOf(pieces), 0);
-    this.results = indexCounts(layouts.length, work.jobs).map((count) => new PieceResults(count));
-  }
-
-  /** Pieces in each file. */
-  get pieceCounts(): number[] {
-    const counts = this.layouts.map(() => 0);
-    for (const { pieces } of this.work.jobs) {
-      for (const { file } of pieces) counts[file] = (counts[file] ?? 0) + 1;
-    }
-    return counts;
+    this.pieceCounts = pieceCounts(layouts.length, work.jobs);
+    this.results = this.pieceCounts.map((count) => new PieceResults(count));
   }
 
   resultOf(piece: Piece): PieceResult | undefined {
@@ -242,8 +236,8 @@ export class RunState {
   }
 }
 
-/** One more than the largest index of a piece in each file: a run may make only some of its pieces. */
-function indexCounts(fileCount: number, jobs: readonly Job[]): number[] {
+/** One more than the largest index in each file: a run may make only some of its pieces. */
+function pieceCounts(fileCount: number, jobs: readonly Job[]): number[] {
   const counts = new Array<number>(fileCount).fill(0);
   for (const { pieces } of jobs) {
     for (const { file, index } of pieces) counts[file] = Math.max(counts[file] ?? 0, index + 1);
