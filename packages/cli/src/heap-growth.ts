@@ -6,8 +6,8 @@ let starting = 0;
 /**
  * Reading a vocabulary of 150,000 tokens makes V8's young generation grow to 48 MB, which it keeps to the end, and lets
  * the heap grow to four times what is alive. Collecting sooner costs up to a tenth of the processor time and keeps models of
- * thousands of tensors within their bound of memory. Not before a model is opened: while the command is loaded, most of what is
- * allocated stays, and Node has compiled code of its own for V8's settings only.
+ * thousands of tensors within their bound of memory. Called when a model is opened, not before: most of what loading the command
+ * allocates stays alive, and the compiled code that is in Node is used only under V8's own settings.
  */
 export function collectSooner(): void {
   const [factor, percent] = starting === 0 ? [1, 30] : [2, 0];

@@ -114,8 +114,8 @@ export function addDifferences(expected: usize, found: usize, count: i32, noise:
     let sum = sumOf(noise0, noise1, noise2, noise3);
     if (sum != sum) sum = oddDifferences(from, other, index, <i32>((end - from) >> 2));
     else {
-      // the root of a double's square is the double, whatever the square was rounded to, where it is not too small or large for
-      // doubles: so are no squares of differences of f32 values
+      // the root of a rounded square is the number itself, unless the square is too small or too large for a double, which the
+      // squares of differences of f32 values are not
       largest = sqrt(max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1)));
       differing =
         i32x4.extract_lane(differences, 0) +

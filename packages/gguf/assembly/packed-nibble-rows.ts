@@ -1,6 +1,6 @@
 /** The same as packed-nibbles.ts for words that hold rows, as AWQ packs them: bytes of words are sorted while they are copied. */
 
-import { blocksOfTile, constants, GAP, NibbleTile, Q4_0, Q5_0, storeBlock } from "./packed-nibbles";
+import { blocksOfTile, GAP, lowNibbles, NibbleTile, Q4_0, Q5_0, storeBlock } from "./packed-nibbles";
 
 /**
  * Four columns of 16 bytes of words: the four bytes of each place in a word stand together, `wordStep` bytes from column to
@@ -79,7 +79,7 @@ function rowsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): voi
   const outStep = nibbles.outStep;
   const wordStep = nibbles.wordStep;
   const stage = nibbles.stage;
-  const low = v128.load(constants);
+  const low = v128.load(lowNibbles);
   const most = blocksOfTile(nibbles, GAP * (rows >> 3), 16 * rows);
   let words = nibbles.words;
   let groups = nibbles.groups;

@@ -41,7 +41,7 @@ export class NibbleTile {
 
 /** The mask of lower nibbles. */
 // prettier-ignore
-export const constants = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f]);
+export const lowNibbles = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f]);
 
 export const Q4_0 = 0;
 export const Q5_0 = 1;
@@ -155,7 +155,7 @@ function columnsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): 
   const outStep = nibbles.outStep;
   const wordStep = nibbles.wordStep;
   const stage = nibbles.stage;
-  const low = v128.load(constants);
+  const low = v128.load(lowNibbles);
   const most = blocksOfTile(nibbles, GAP * (rows >> 2), 16 * rows);
   let words = nibbles.words;
   let groups = nibbles.groups;
