@@ -284,6 +284,11 @@ function inForks(id: number): string {
   return clash === undefined ? "" : ` (${clash.name} in ${clash.fork}, a fork)`;
 }
 
+/** The type with this id, if ggml has one. */
+export function knownTensorType(id: number): TensorType | undefined {
+  return byId.get(id);
+}
+
 /** The type with this id. @throws UnsupportedError that names removed types and types of forks. */ export function tensorTypeById(
   id: number,
   place: ErrorPlace = {},

@@ -5,29 +5,20 @@ import {
   GGML_NAME_BYTE_LENGTH,
   TENSOR_DIMENSION_COUNT,
   TENSOR_NAME_BYTE_LENGTH,
-  type TensorType,
   tensorTypeById,
   tensorTypeByName,
 } from "./constants.ts";
 import { type HeaderCursor, type Parser, whole } from "./cursor.ts";
 import type { GgufFindingCode } from "./finding-codes.ts";
 import { readName, writeText } from "./metadata.ts";
+import { readPlainEntries } from "./plain-tensors.ts";
+import { type Shapes, sameShape, type TensorEntry, tensorByteLength } from "./tensor-entry.ts";
 import { encodeText } from "./text.ts";
 
 /** A name of one byte with its length, no dimensions, a type and an offset. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 4 + 8;
 
 const CONTROL = /\p{Cc}/u;
-
-/** A tensor as the table states it: `byteOffset` counts from the start of the data. */
-export interface TensorEntry {
-  readonly name: string;
-  /** Row-major; the file has the innermost dimension first. */
-  readonly shape: readonly number[];
-  readonly type: TensorType;
-  readonly byteOffset: number;
-  readonly byteLength: number;
-}
 
 export function* parseTensorTable(
   cursor: HeaderCursor,
@@ -52,12 +43,12 @@ export function* parseTensorTable(
     names.add(entry.name);
     entries.push(entry);
   };
-  while (entries.length < count) yield* whole(cursor, readNext);
-  return entries;
+  for (;;) {
+    readPlainEntries(cursor, count, { entries, names, shapes });
+    if (entries.length === count) return entries;
+    yield* whole(cursor, readNext);
+  }
 }
-
-/** Every shape once, by its text: a table may have a hundred thousand tensors, and few shapes. */
-type Shapes = Map<string, readonly number[]>;
 
 /** Called inside `whole`, so nothing is reported before all bytes of the entry are there. */
 function readEntry(cursor: HeaderCursor, shapes: Shapes, findings: Finding<GgufFindingCode>[]): TensorEntry {
@@ -79,12 +70,13 @@ function readEntry(cursor: HeaderCursor, shapes: Shapes, findings: Finding<GgufF
     );
   cursor.want(8 * dimensionCount + 4 + 8, "a tensor's dimensions, type and offset");
   // not grown one by one, which would take memory for seventeen
-  const sizes = Array.from({ length: dimensionCount }, () => {
+  const sizes = new Array<number>(dimensionCount);
+  for (let i = dimensionCount - 1; i >= 0; i--) {
     const size = cursor.reader.i64("a dimension");
     if (size < 0) throw fault(`A dimension is ${size}.`, "impossible-size", cursor.offset - 8);
-    return size;
-  });
-  const shape = sameShape(sizes.reverse(), shapes);
+    sizes[i] = size;
+  }
+  const shape = sameShape(sizes, shapes);
   const type = tensorTypeById(cursor.reader.u32("a tensor type"), {
     path: cursor.path,
     tensor: name,
@@ -95,13 +87,6 @@ function readEntry(cursor: HeaderCursor, shapes: Shapes, findings: Finding<GgufF
   const entry = { name, shape, type, byteOffset, byteLength };
   warnOfEntry(entry, nameByteLength, findings);
   return entry;
-}
-
-function sameShape(shape: readonly number[], shapes: Shapes): readonly number[] {
-  const key = shape.join();
-  const known = shapes.get(key);
-  if (known === undefined) shapes.set(key, shape);
-  return known ?? shape;
 }
 
 function warnOfEntry(entry: TensorEntry, nameByteLength: number, findings: Finding<GgufFindingCode>[]): void {
@@ -120,37 +105,6 @@ function warnOfEntry(entry: TensorEntry, nameByteLength: number, findings: Findi
 }
 
 /**
- * Bytes of a tensor of this shape.
- * @throws the error that `fault` makes, when rows are not whole blocks or the length exceeds any file.
- */
-export function tensorByteLength(
-  shape: readonly number[],
-  type: TensorType,
-  fault: (message: string, reason?: string) => Error,
-): number {
-  const rowLength = shape[shape.length - 1] ?? 1;
-  if (rowLength % type.blockSize !== 0) {
-    throw fault(
-      `A row has ${rowLength} weights, which is not a multiple of the ${type.blockSize} of a ${type.name} block.`,
-    );
-  }
-  // dimensions of 0 are left out, so that the other dimensions are still bounded
-  let product = 1;
-  let isEmpty = false;
-  for (const size of shape) {
-    if (size === 0) isEmpty = true;
-    else product *= Math.max(size, 1);
-  }
-  const elements = isEmpty ? 0 : product;
-  const byteLength = (elements / type.blockSize) * type.blockByteLength;
-  if (!Number.isSafeInteger(product) || !Number.isSafeInteger(byteLength)) {
-    const sizes = shape.map((size) => ` ${size} `).join("×");
-    throw fault(`A tensor of ${sizes.trim()} weights is larger than any file.`, "impossible-size");
-  }
-  return byteLength;
-}
-
-/**
  * Checks the places of the tensors and gives them absolute offsets. Overlaps and ends outside the file are refused; gaps,
  * another order than the table's and stray bytes at the end are allowed by the specification but not by llama.cpp: they
  * are reported.
@@ -164,26 +118,34 @@ export function placeTensors(
   findings: Finding<GgufFindingCode>[],
 ): TensorInfo[] {
   const dataByteLength = Math.max(fileByteLength - dataOffset, 0);
+  let isSorted = true;
+  let misplaced: TensorEntry | undefined;
+  let before: TensorEntry | undefined;
   for (const entry of entries) {
-    const place = { path, tensor: entry.name };
+    if (before !== undefined && byPlace(before, entry) > 0) {
+      isSorted = false;
+      if (entry.byteOffset < before.byteOffset) misplaced ??= entry;
+    }
+    before = entry;
     if (entry.byteOffset % alignment !== 0) {
       throw new FormatError(
         `The tensor's offset ${entry.byteOffset} is not a multiple of the alignment ${alignment}.`,
-        place,
+        { path, tensor: entry.name },
       );
     }
     if (entry.byteOffset + entry.byteLength > dataByteLength) {
       throw new FormatError(
         `The tensor's ${entry.byteLength} bytes from ${entry.byteOffset} on end outside the data, which has ${dataByteLength} bytes.`,
         {
-          ...place,
+          path,
+          tensor: entry.name,
           hint: "The file is cut off (download it again), or its table is wrong.",
           reason: "truncated",
         },
       );
     }
   }
-  const byOffset = [...entries].sort((a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength);
+  const byOffset = isSorted ? entries : [...entries].sort(byPlace);
   let end = 0;
   let previous: TensorEntry | undefined;
   for (const entry of byOffset) {
@@ -207,7 +169,6 @@ export function placeTensors(
       previous = entry;
     }
   }
-  const misplaced = entries.find((entry, i) => i > 0 && entry.byteOffset < (entries[i - 1]?.byteOffset ?? 0));
   if (misplaced !== undefined) {
     findings.push({
       code: "order",
@@ -232,6 +193,11 @@ export function placeTensors(
     byteOffset: dataOffset + byteOffset,
     byteLength,
   }));
+}
+
+/** Orders tensors as their data lies in the file. */
+function byPlace(a: TensorEntry, b: TensorEntry): number {
+  return a.byteOffset - b.byteOffset || a.byteLength - b.byteLength;
 }
 
 /** Tensors one after the other, each at a multiple of `alignment` from the start of the data. */
