@@ -1,5 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { hrtime } from "node:process";
 
 /** Reads and writes as FileHandle does: a promise of the number of bytes moved, which may be fewer than requested. */
 export interface Transfers {
@@ -50,9 +51,11 @@ export function transfersOf(handle: FileHandle): Transfers {
   // a closed file has no descriptor, and the asynchronous call reports that properly
   const isHere = (work: "read" | "write"): boolean => handle.fd >= 0 && paces[work].isHere();
   async function here(work: "read" | "write", move: () => number): Promise<number> {
-    const start = performance.now();
+    // the first use of `performance` would load its module, which takes as long as reading megabytes
+    const start = hrtime();
     const count = move();
-    paces[work].took(performance.now() - start, count);
+    const [seconds, nanoseconds] = hrtime(start);
+    paces[work].took(1e3 * seconds + nanoseconds / 1e6, count);
     // lets the thread's other tasks run, as an asynchronous call would
     await new Promise(setImmediate);
     return count;
