@@ -9,9 +9,6 @@ const MOST_BYTE_LENGTH = 8 + GGML_NAME_BYTE_LENGTH + 4 + 8 * TENSOR_DIMENSION_CO
 /** Control characters, and all that ASCII lacks. */
 const UNUSUAL = /[^\u0020-\u007e]/;
 
-/** Upper halves below it make numbers that are safe integers. */
-const SAFE_UPPER = 2 ** 21;
-
 /** What was read of a table. */
 export interface TableSoFar {
   readonly entries: TensorEntry[];
@@ -52,21 +49,12 @@ export function readPlainEntries(
       at += 8;
     }
     const type = knownTensorType(view.getUint32(at, true));
-    const upper = view.getUint32(at + 8, true);
-    if (type === undefined || upper >= SAFE_UPPER) return;
-    const byteLength = storedByteLength(sizes, type);
+    const byteLength = type && storedByteLength(sizes, type);
     const name = decodeText(bytes.subarray(start + 8, start + 8 + nameByteLength));
-    if (byteLength === undefined || UNUSUAL.test(name) || names.has(name)) return;
+    if (type === undefined || byteLength === undefined || UNUSUAL.test(name) || names.has(name)) return;
+    reader.seek(at + 4);
+    const byteOffset = reader.u64("a tensor offset");
     names.add(name);
-    const lower = view.getUint32(at + 4, true);
-    entries.push({
-      name,
-      shape,
-      type,
-      // a product is a double, which takes memory of its own
-      byteOffset: upper === 0 ? lower : upper * 2 ** 32 + lower,
-      byteLength,
-    });
-    reader.seek(at + 12);
+    entries.push({ name, shape: sameShape(sizes, shapes), type, byteOffset, byteLength });
   }
 }

@@ -28,10 +28,9 @@ export function storedByteLength(shape: readonly number[], type: TensorType): nu
   // dimensions of 0 are left out, so that the other dimensions are still bounded
   let product = 1;
   let isEmpty = false;
-  for (let i = 0; i < shape.length; i++) {
-    const size = shape[i] ?? 1;
+  for (const size of shape) {
     if (size === 0) isEmpty = true;
-    else product *= Math.max(size, 1);
+    else product *= size;
   }
   const byteLength = isEmpty ? 0 : (product / blockSize) * blockByteLength;
   return Number.isSafeInteger(product) && Number.isSafeInteger(byteLength) ? byteLength : undefined;

@@ -118,15 +118,7 @@ export function placeTensors(
   findings: Finding<GgufFindingCode>[],
 ): TensorInfo[] {
   const dataByteLength = Math.max(fileByteLength - dataOffset, 0);
-  let isSorted = true;
-  let misplaced: TensorEntry | undefined;
-  let before: TensorEntry | undefined;
   for (const entry of entries) {
-    if (before !== undefined && byPlace(before, entry) > 0) {
-      isSorted = false;
-      if (entry.byteOffset < before.byteOffset) misplaced ??= entry;
-    }
-    before = entry;
     if (entry.byteOffset % alignment !== 0) {
       throw new FormatError(
         `The tensor's offset ${entry.byteOffset} is not a multiple of the alignment ${alignment}.`,
@@ -145,7 +137,7 @@ export function placeTensors(
       );
     }
   }
-  const byOffset = isSorted ? entries : [...entries].sort(byPlace);
+  const byOffset = [...entries].sort((a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength);
   let end = 0;
   let previous: TensorEntry | undefined;
   for (const entry of byOffset) {
@@ -169,6 +161,7 @@ export function placeTensors(
       previous = entry;
     }
   }
+  const misplaced = entries.find((entry, i) => i > 0 && entry.byteOffset < (entries[i - 1]?.byteOffset ?? 0));
   if (misplaced !== undefined) {
     findings.push({
       code: "order",
@@ -193,11 +186,6 @@ export function placeTensors(
     byteOffset: dataOffset + byteOffset,
     byteLength,
   }));
-}
-
-/** Orders tensors as their data lies in the file. */
-function byPlace(a: TensorEntry, b: TensorEntry): number {
-  return a.byteOffset - b.byteOffset || a.byteLength - b.byteLength;
 }
 
 /** Tensors one after the other, each at a multiple of `alignment` from the start of the data. */
