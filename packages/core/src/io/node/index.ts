@@ -49,7 +49,8 @@ async function openFile(path: string, accept: (handle: FileHandle) => Promise<vo
     throw asIoError(cause, path, "open");
   }
   try {
-    before = await handle.stat({ bigint: true });
+    // synchronous, as after each read
+    before = fstatSync(handle.fd, { bigint: true });
     refuseUnlessFile(before, path);
     await accept(handle);
   } catch (cause) {

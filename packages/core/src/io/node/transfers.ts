@@ -1,6 +1,5 @@
 import { readSync, writeSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { hrtime } from "node:process";
 
 /** Reads and writes as FileHandle does: a promise of the number of bytes moved, which may be fewer than requested. */
 export interface Transfers {
@@ -52,9 +51,9 @@ export function transfersOf(handle: FileHandle): Transfers {
   const isHere = (work: "read" | "write"): boolean => handle.fd >= 0 && paces[work].isHere();
   async function here(work: "read" | "write", move: () => number): Promise<number> {
     // the first use of `performance` would load its module, which takes as long as reading megabytes
-    const start = hrtime();
+    const start = process.hrtime();
     const count = move();
-    const [seconds, nanoseconds] = hrtime(start);
+    const [seconds, nanoseconds] = process.hrtime(start);
     paces[work].took(1e3 * seconds + nanoseconds / 1e6, count);
     // lets the thread's other tasks run, as an asynchronous call would
     await new Promise(setImmediate);
