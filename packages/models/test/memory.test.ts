@@ -99,11 +99,16 @@ describe("llama.cpp itself", async () => {
       rmSync(path);
       measured[shape.like] = rows;
       for (const row of rows) expectClose(shape, row);
-      const bytes = familyTensors(shape).reduce((all, tensor) => all + storedByteLength(tensor), 0);
-      expect(bytes / MEBIBYTE).toBeCloseTo(rows[0]?.weights ?? 0, 0);
     },
     600_000,
   );
+  it.skipIf("reason" in client).for(chosen)("has the weights of the file for $like", (shape, { skip }) => {
+    const [row] = measured[shape.like] ?? [];
+    const rearranged = row?.rearranged?.join(", ") ?? "";
+    skip(rearranged !== "", `llama.cpp rearranges weights for this processor: ${rearranged}`);
+    const bytes = familyTensors(shape).reduce((all, tensor) => all + storedByteLength(tensor), 0);
+    expect(bytes / MEBIBYTE).toBeCloseTo(row?.weights ?? 0, 0);
+  });
   afterAll(() => {
     if (process.env["REQUANT_RECORD"] === "1")
       writeFileSync(vectors, `${JSON.stringify(measured, null, 1)}\n`);
