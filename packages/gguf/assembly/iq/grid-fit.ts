@@ -5,7 +5,8 @@
  * The codec's rounding wraps for numbers beyond 2^22. These kernels do not wrap, so functions that find such numbers, or
  * NaN, set `isUnusual`, and the codec does the block.
  */
-import { EIGHTS_MAP, FOURS_MAP, nearestOfEight, nearestOfFour } from "./nearest";
+import { FOURS_MAP, inverses, placeFour, scales } from "./fours";
+import { EIGHTS_MAP, nearestOfEight } from "./nearest";
 
 /** Which groups are placed again under the best scale. */
 export const MISSING = 0;
@@ -31,16 +32,12 @@ const unitParts: usize = memory.data(64);
 /** The output: u16 codes of the groups. */
 export const codes: usize = memory.data(16);
 
-/**
- * The codes under four candidates, 16 bytes each. A byte per group: bit n is set when the group was missing under
- * candidate n.
- */
-const trialCodes: usize = memory.data(64);
-const trialMissing: usize = memory.data(16);
+/** The codes of each group under each scale, 80 bytes a group; and a bit for each scale: whether the group was missing. */
+const trialCodes: usize = memory.data(640);
+const trialMissing: usize = memory.data(32);
 
-/** By lane: indices to the map, scales, units, sums. */
+/** By lane: indices to the map, units, sums. */
 const indices: usize = memory.data(16);
-const trialScales: usize = memory.data(16);
 const inverseUnits: usize = memory.data(16);
 const sums: usize = memory.data(32);
 
@@ -200,66 +197,53 @@ function indexOfEight(from: usize, inverse: v128): v128 {
   return withLevel(index, f32x4.mul(inverse, v128.load32_splat(from)));
 }
 
-/** Indices to the map of four weights. */
-// @ts-ignore: decorator
-@inline
-function indexOfFour(from: usize, inverse: v128): v128 {
-  const half = v128.load(constants, 112);
-  const zero = f32x4.splat(0);
-  const seven = v128.load(constants, 128);
-  const eight = v128.load(constants, 144);
-  const halved = f32x4.mul(inverse, half);
-  const l3 = f32x4.nearest(f32x4.sub(f32x4.mul(halved, v128.load32_splat(from, 12)), half));
-  const l2 = f32x4.nearest(f32x4.sub(f32x4.mul(halved, v128.load32_splat(from, 8)), half));
-  const l1 = f32x4.nearest(f32x4.sub(f32x4.mul(halved, v128.load32_splat(from, 4)), half));
-  const l0 = f32x4.nearest(f32x4.sub(f32x4.mul(halved, v128.load32_splat(from)), half));
-  let index = f32x4.pmin(f32x4.pmax(l3, zero), seven);
-  index = f32x4.add(f32x4.mul(index, eight), f32x4.pmin(f32x4.pmax(l2, zero), seven));
-  index = f32x4.add(f32x4.mul(index, eight), f32x4.pmin(f32x4.pmax(l1, zero), seven));
-  index = f32x4.add(f32x4.mul(index, eight), f32x4.pmin(f32x4.pmax(l0, zero), seven));
-  return v128.and(f32x4.add(index, v128.load(constants, 160)), v128.load(constants, 176));
-}
-
 /**
- * Places a group under the scales of up to four lanes, whose codes go to `to` and every 16 bytes after it. Bit n of the
- * result: what lane n rounds to is missing in the grid.
+ * Codes of a group of eight under the first `count` scales, to `to`. Bit n of the result: what the
+ * group rounds to under scale n is missing in the grid.
  */
 // @ts-ignore: decorator
 @inline
-function place(eights: bool, codebook: usize, group: usize, inverse: v128, lanes: usize, to: usize): i32 {
-  const at = group << (eights ? 5 : 4);
-  const index = eights ? indexOfEight(magnitudes + at, inverse) : indexOfFour(magnitudes + at, inverse);
-  v128.store(indices, index);
-  if (eights) {
-    const scale = v128.load(trialScales);
+function placeEight(codebook: usize, group: usize, count: usize, to: usize): u32 {
+  const at = group << 5;
+  let missing: u32 = 0;
+  for (let first: usize = 0; first < count; first += 4) {
+    v128.store(indices, indexOfEight(magnitudes + at, v128.load(inverses + 4 * first)));
+    const scale = v128.load(scales + 4 * first);
     const unit = f32x4.add(
       f32x4.mul(f32x4.mul(scale, scale), v128.load32_splat(unitParts + 8 * group)),
       v128.load32_splat(unitParts + 8 * group, 4),
     );
     v128.store(inverseUnits, f32x4.div(v128.load(constants, 80), unit));
-  }
-  let missing = 0;
-  for (let lane: usize = 0; lane < lanes; lane++) {
-    let entry = load<i32>(codebook + (load<u32>(indices + 4 * lane) << 2));
-    if (entry < 0) {
-      missing |= 1 << <i32>lane;
-      const scale = load<f32>(trialScales + 4 * lane);
-      entry = eights
-        ? nearestOfEight(
-            codebook,
-            entry,
-            magnitudes + at,
-            roots + at,
-            scale,
-            scale * 3,
-            scale * 5,
-            load<f32>(inverseUnits + 4 * lane),
-          )
-        : nearestOfFour(codebook, entry, magnitudes + at, roots + at, scale);
+    const lanes = min(4, count - first);
+    for (let lane: usize = 0; lane < lanes; lane++) {
+      let entry = load<i32>(codebook + (load<u32>(indices + 4 * lane) << 2));
+      if (entry < 0) {
+        missing |= 1 << <u32>(first + lane);
+        const scale = load<f32>(scales + 4 * (first + lane));
+        entry = nearestOfEight(
+          codebook,
+          entry,
+          magnitudes + at,
+          roots + at,
+          scale,
+          scale * 3,
+          scale * 5,
+          load<f32>(inverseUnits + 4 * lane),
+        );
+      }
+      store<u16>(to + 2 * (first + lane), <u16>entry);
     }
-    store<u16>(to + 16 * lane, <u16>entry);
   }
   return missing;
+}
+
+/** Codes of a group under the first `count` scales. */
+// @ts-ignore: decorator
+@inline
+function place(eights: bool, codebook: usize, group: usize, count: usize, to: usize): u32 {
+  return eights
+    ? placeEight(codebook, group, count, to)
+    : placeFour(codebook, magnitudes + 16 * group, roots + 16 * group, count, to);
 }
 
 /** The next four values of the groups of four lanes. */
@@ -291,10 +275,11 @@ function addSquares(sum: v128, at: usize, q0: v128, q1: v128, q2: v128, q3: v128
   return f32x4.add(sum, f32x4.mul(f32x4.mul(v128.load32_splat(weights + at, 12), q3), q3));
 }
 
-/** Σ weight × magnitude × value and Σ weight × value² to `sums`; the lanes' codes lie `stride` bytes apart. */
+/** Σ weight × magnitude × value and Σ weight × value² to `sums`; the lanes' codes lie `stride` bytes apart, those of
+ * groups `next` bytes. */
 // @ts-ignore: decorator
 @inline
-function addUp(eights: bool, codebook: usize, groups: usize, from: usize, stride: usize): void {
+function addUp(eights: bool, codebook: usize, groups: usize, from: usize, stride: usize, next: usize): void {
   let grid = codebook + (eights ? EIGHTS_MAP : FOURS_MAP);
   let qx = f32x4.splat(0);
   let qq = qx;
@@ -310,8 +295,8 @@ function addUp(eights: bool, codebook: usize, groups: usize, from: usize, stride
     qq = addSquares(qq, at, q0, q1, q2, q3);
     if (eights) {
       grid ^= 4;
-      if ((at & 16) != 0) from += 2;
-    } else from += 2;
+      if ((at & 16) != 0) from += next;
+    } else from += next;
   }
   v128.store(sums, qx);
   v128.store(sums, qq, 16);
@@ -341,32 +326,38 @@ function fit(
     isUnusual = true;
     return firstScale;
   }
-  const count = 2 * stepCount + 1;
-  let scale = firstScale;
-  let best: f32 = 0;
-  let missing = refit == ALL_IF_MISSING ? -1 : 0;
-  for (let first = 0; first < count; first += 4) {
-    const step = f32x4.add(f32x4.splat(<f32>(first - stepCount)), v128.load(constants, 48));
+  const count = <usize>(2 * stepCount + 1);
+  for (let first: usize = 0; first < count; first += 4) {
+    const step = f32x4.add(f32x4.splat(<f32>(<i32>first - stepCount)), v128.load(constants, 48));
     const top = f32x4.add(f32x4.splat(eights ? 5 : 15), f32x4.mul(step, f32x4.splat(stepSize)));
     const inverse = f32x4.div(top, f32x4.splat(reach));
-    v128.store(trialScales, f32x4.div(v128.load(constants, 80), inverse));
-    v128.store(trialMissing, i32x4.splat(0));
-    const lanes = <usize>min(4, count - first);
-    for (let group: usize = 0; group < groups; group++) {
-      const absent = place(eights, codebook, group, inverse, lanes, trialCodes + 2 * group);
-      store<u8>(trialMissing + group, <u8>absent);
-    }
-    addUp(eights, codebook, groups, trialCodes, 16);
-    for (let lane: usize = 0; lane < lanes; lane++) {
-      const sumQx = load<f32>(sums + 4 * lane);
-      const sumQ2 = load<f32>(sums + 4 * lane, 16);
+    v128.store(inverses + 4 * first, inverse);
+    v128.store(scales + 4 * first, f32x4.div(v128.load(constants, 80), inverse));
+  }
+  for (let group: usize = 0; group < groups; group++) {
+    store<u32>(trialMissing + 4 * group, place(eights, codebook, group, count, trialCodes + 80 * group));
+  }
+  let scale = firstScale;
+  let best: f32 = 0;
+  let bestTrial: usize = count;
+  for (let first: usize = 0; first < count; first += 4) {
+    addUp(eights, codebook, groups, trialCodes + 2 * first, 2, 80);
+    for (let trial = first, at = sums, end = min(first + 4, count); trial < end; trial++, at += 4) {
+      const sumQx = load<f32>(at);
+      const sumQ2 = load<f32>(at, 16);
       if (sumQ2 > 0 && sumQx * sumQx > best * sumQ2) {
         scale = sumQx / sumQ2;
         best = scale * sumQx;
-        v128.store(codes, v128.load(trialCodes + 16 * lane));
-        const marks = i8x16.shl(v128.load64_zero(trialMissing), 7 - <i32>lane);
-        missing = i8x16.bitmask(marks);
+        bestTrial = trial;
       }
+    }
+  }
+  let missing: u32 = refit == ALL_IF_MISSING ? ~0 : 0;
+  if (bestTrial < count) {
+    missing = 0;
+    for (let group: usize = 0; group < groups; group++) {
+      store<u16>(codes + 2 * group, load<u16>(trialCodes + 80 * group + 2 * bestTrial));
+      missing |= ((load<u32>(trialMissing + 4 * group) >> <u32>bestTrial) & 1) << <u32>group;
     }
   }
   if (!(scale > 0) || (missing == 0 && refit != ALL)) return scale;
@@ -374,13 +365,14 @@ function fit(
     isUnusual = true;
     return scale;
   }
-  const inverse = f32x4.splat(<f32>1 / scale);
-  v128.store(trialScales, f32x4.splat(scale));
+  store<f32>(inverses, <f32>1 / scale);
+  store<f32>(scales, scale);
   for (let group: usize = 0; group < groups; group++) {
-    if (refit == MISSING && ((missing >> <i32>group) & 1) == 0) continue;
-    place(eights, codebook, group, inverse, 1, codes + 2 * group);
+    if (refit == MISSING && ((missing >> <u32>group) & 1) == 0) continue;
+    place(eights, codebook, group, 1, trialCodes);
+    store<u16>(codes + 2 * group, load<u16>(trialCodes));
   }
-  addUp(eights, codebook, groups, codes, 0);
+  addUp(eights, codebook, groups, codes, 0, 2);
   const sumQ2 = load<f32>(sums, 16);
   return sumQ2 > 0 ? load<f32>(sums) / sumQ2 : scale;
 }

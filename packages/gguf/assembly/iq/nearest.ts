@@ -1,10 +1,8 @@
 /**
- * Twin of src/types/iq/nearest.ts: the nearest of a codebook's groups by ggml's rounded sums, the first of equal ones.
- * Codebooks are read as src/types/iq/kernel-codebook.ts writes them.
+ * Twin of `nearestOfEight` in src/types/iq/nearest.ts: the nearest of a codebook's groups by ggml's rounded sums, the first
+ * of equal ones. Codebooks are read as src/types/iq/kernel-codebook.ts writes them. Groups of four: see fours.ts.
  *
- * Groups of four: each lane adds up the error of one member, in the order of its weights.
- *
- * Groups of eight have long lists. Their errors are first measured in bytes, 16 members at a time: in units of about a
+ * The lists are long. Errors are first measured in bytes, 16 members at a time: in units of about a
  * hundredth of the least expected error, by how much they exceed the error of the best levels. Each of eight terms is
  * rounded by at most half a unit, so the nearest member is at most 8 units above the least sum. Every member within 9
  * units of the least sum is measured as ggml does. The ninth unit is for rounded sums: a unit is at least 2^-16 of the
@@ -13,7 +11,6 @@
  */
 /** Where a codebook's grid begins: after the map. */
 export const EIGHTS_MAP: usize = 4 * 6564;
-export const FOURS_MAP: usize = 4 * 4096;
 
 // prettier-ignore
 const patterns = memory.data<u8>([
@@ -30,7 +27,6 @@ const patterns = memory.data<u8>([
 const constants = memory.data<u32>([
   0x4b000000, 0x4b000000, 0x4b000000, 0x4b000000, // 2^23
   0x000000ff, 0x000000ff, 0x000000ff, 0x000000ff,
-  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
 ]);
 
 /**
@@ -183,39 +179,4 @@ export function nearestOfEight(
     }
   }
   return <u32>load<u16>(end + (found << 1));
-}
-
-/** The same for groups of four: their values 1, 3, 5 … 15 are in the list. */
-export function nearestOfFour(codebook: usize, entry: i32, wanted: usize, weights: usize, scale: f32): u32 {
-  const place = <usize>~entry;
-  const blocks = place & 63;
-  const list = codebook + ((place >> 6) << 4);
-  const s = f32x4.splat(scale);
-  const x0 = v128.load32_splat(wanted);
-  const x1 = v128.load32_splat(wanted, 4);
-  const x2 = v128.load32_splat(wanted, 8);
-  const x3 = v128.load32_splat(wanted, 12);
-  const w0 = v128.load32_splat(weights);
-  const w1 = v128.load32_splat(weights, 4);
-  const w2 = v128.load32_splat(weights, 8);
-  const w3 = v128.load32_splat(weights, 12);
-  const end = list + (blocks << 6);
-  let least = v128.load(constants, 32);
-  for (let at = list, to = sums; at < end; at += 64, to += 16) {
-    const d0 = f32x4.sub(f32x4.mul(s, v128.load(at)), x0);
-    const d1 = f32x4.sub(f32x4.mul(s, v128.load(at, 16)), x1);
-    const d2 = f32x4.sub(f32x4.mul(s, v128.load(at, 32)), x2);
-    const d3 = f32x4.sub(f32x4.mul(s, v128.load(at, 48)), x3);
-    let sum = f32x4.add(f32x4.mul(f32x4.mul(w0, d0), d0), f32x4.mul(f32x4.mul(w1, d1), d1));
-    sum = f32x4.add(sum, f32x4.mul(f32x4.mul(w2, d2), d2));
-    sum = f32x4.add(sum, f32x4.mul(f32x4.mul(w3, d3), d3));
-    v128.store(to, sum);
-    least = f32x4.pmin(least, sum);
-  }
-  least = f32x4.pmin(least, v128.shuffle<i64>(least, least, 1, 0));
-  least = f32x4.pmin(least, v128.shuffle<i32>(least, least, 1, 0, 3, 2));
-  let at = sums;
-  let mask: i32;
-  while ((mask = i32x4.bitmask(f32x4.eq(v128.load(at), least))) == 0) at += 16;
-  return <u32>load<u16>(end + ((at - sums) >> 1) + (<usize>ctz(mask) << 1));
 }
